@@ -1,0 +1,425 @@
+"""
+A bundle: a folder with a manifest, a scan and the models trained on it.
+
+Opening reads the manifest only. A draft is edited through the journal; a frozen bundle never
+changes.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from limen import documents, journal, manifest, schema
+from limen.errors import (
+    BundleNotFoundError,
+    FrozenError,
+    IntegrityError,
+    PartMissingError,
+    SchemaError,
+    UsageError,
+)
+from limen.manifest import Column, ModelCard
+
+if TYPE_CHECKING:
+    import xarray
+
+    from limen.prediction import Predictor
+    from limen.scan import Scan
+
+__all__ = ["SCAN", "Bundle", "Edit", "complete", "file_entry", "open_bundle"]
+
+SCAN = "scan.zarr.zip"
+_GENERATED = ("README.md", "CITATION.cff", "croissant.json")
+_MEDIA_TYPES = {
+    ".zip": "application/zip",
+    ".onnx": "application/octet-stream",
+    ".json": "application/json",
+    ".csv": "text/csv",
+    ".md": "text/markdown",
+    ".cff": "application/yaml",
+    ".yaml": "application/yaml",
+    ".txt": "text/plain",
+    ".py": "text/x-python",
+    ".pdf": "application/pdf",
+}
+
+
+class Bundle:
+    """
+    An opened bundle.
+
+    Use :func:`open_bundle`, :func:`limen.pack` or ``limen_zenodo.fetch`` to get one.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    document : dict
+        Its checked manifest.
+
+    Attributes
+    ----------
+    path : Path
+    columns : dict of str to Column
+        The columns of the scan.
+    models : dict of str to ModelCard
+    """
+
+    def __init__(self, path: Path, document: dict[str, Any]) -> None:
+        self.path = path
+        self._document = document
+        self.columns: dict[str, Column] = manifest.columns(document)
+        self.models: dict[str, ModelCard] = manifest.models(document)
+
+    def __repr__(self) -> str:
+        facts = f"{self._document['id']} {self._document['version']}, {self.status}"
+        return (
+            f"<Bundle {facts}, {self.n_points} points, models: {', '.join(self.models) or 'none'}>"
+        )
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest; a copy, changing it changes nothing."""
+        return copy.deepcopy(self._document)
+
+    @property
+    def status(self) -> str:
+        """``draft`` or ``frozen``."""
+        return str(self._document["status"])
+
+    @property
+    def n_points(self) -> int:
+        """Number of rows of the scan, invalid ones included."""
+        return int(self.table["rows"])
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """The manifest's entry of the table ``scan``."""
+        tables = {table["name"]: table for table in self._document["tables"]}
+        return dict(tables["scan"])
+
+    @property
+    def manifest_sha256(self) -> str:
+        """SHA-256 of ``bundle.json`` as it lies on disk."""
+        return _sha256(journal.resolve(self.path, journal.MANIFEST))
+
+    def part(self, name: str) -> Path:
+        """
+        Give the path of a file of the bundle.
+
+        Raises
+        ------
+        PartMissingError
+            If the file belongs to the bundle and is not here.
+        IntegrityError
+            If the name is not one of the bundle, or is no plain file.
+        """
+        if name != journal.MANIFEST and name not in self._document["files"]:
+            raise IntegrityError(f"{self.path}: {name!r} is no file of this bundle")
+        path = journal.resolve(self.path, name)
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise IntegrityError(f"{path}: found a link or a folder, allowed a plain file")
+        if not path.exists():
+            raise PartMissingError(f"{path}: this part was not fetched; {self._fetch_line(name)}")
+        return path
+
+    def _fetch_line(self, name: str) -> str:
+        role = self._document["files"].get(name, {}).get("role", "")
+        part = {"model": "models", "probe": "models"}.get(role, role or "manifest")
+        doi = self._document.get("doi")
+        if doi is None:
+            return "copy it into the folder (the bundle has no DOI to fetch it from)"
+        return f"run: limen fetch {doi} --parts manifest,{part} -o {self.path}"
+
+    def verified(self, name: str) -> Path:
+        """
+        Give the path of a file after comparing its size and SHA-256 with the manifest.
+
+        Raises
+        ------
+        IntegrityError
+            If the file was changed.
+        """
+        path = self.part(name)
+        entry = self._document["files"][name]
+        size = path.stat().st_size
+        if size != entry["bytes"]:
+            raise IntegrityError(
+                f"{path}: found {size} bytes, the manifest says {entry['bytes']}; "
+                "the file was changed or cut, get it again"
+            )
+        if _sha256(path) != entry["sha256"]:
+            raise IntegrityError(
+                f"{path}: found another SHA-256 than the manifest says; get the file again"
+            )
+        return path
+
+    def open_scan(self) -> Scan:
+        """Open the scan's reader: columns and row ranges, numpy only. Close it after use."""
+        from limen.scan import open_scan
+
+        return open_scan(self.part(self.table["file"]))
+
+    @cached_property
+    def scan(self) -> xarray.Dataset:
+        """The scan, lazy, dimension ``point``, masks applied, units in the attributes."""
+        columns = {name: column.to_dict() for name, column in self.columns.items()}
+        return self.open_scan().dataset(columns)
+
+    def predictor(self, name: str | None = None) -> Predictor:
+        """
+        Load a model for predictions.
+
+        Parameters
+        ----------
+        name : str, optional
+            The model; may be left out if there is just one.
+
+        Raises
+        ------
+        UsageError
+            If there is no such model, or several and none is named.
+        IntegrityError, GraphError
+            If the model's file was changed or may not be run.
+        """
+        from limen.prediction import Predictor
+
+        card = self.model(name)
+        return Predictor(card, self.verified(card.file), self._document, neighbours=self.open_scan)
+
+    def model(self, name: str | None = None) -> ModelCard:
+        """Give a model's card; ``name`` may be left out if there is just one."""
+        known = ", ".join(self.models) or "none yet; train one: limen train BUNDLE --target COLUMN"
+        if name is None and len(self.models) == 1:
+            return next(iter(self.models.values()))
+        if name is None or name not in self.models:
+            found = "no model named" if name is None else f"found {name!r}"
+            raise UsageError(f"{self.path} model: {found}, allowed: {known}")
+        return self.models[name]
+
+    @contextmanager
+    def edit(self) -> Iterator[Edit]:
+        """
+        Change a draft: files and manifest together, or not at all.
+
+        Afterwards this object shows the new state.
+
+        Raises
+        ------
+        FrozenError
+            If the bundle is frozen.
+        SchemaError
+            If the changed manifest breaks the schema; nothing is changed then.
+        """
+        if self.status == "frozen":
+            raise FrozenError(
+                f"{self.path}: this bundle is frozen and never changes; make the next version: "
+                "limen edit BUNDLE --set ... -o NEW_BUNDLE"
+            )
+        with journal.editing(self.path) as folder:
+            document = _load(self.path)
+            change = Edit(folder, document, self.path)
+            yield change
+            document = complete(change.manifest, folder, change.roles)
+        self.__dict__.pop("scan", None)
+        self.__init__(self.path, document)  # type: ignore[misc]
+
+    def freeze(self) -> None:
+        """Make the bundle frozen: no change any more."""
+        with self.edit() as change:
+            change.manifest["status"] = "frozen"
+
+    def next_version(self, path: str | Path, version: str | None = None) -> Bundle:
+        """
+        Copy the bundle into a new draft that names this one as its parent.
+
+        Parameters
+        ----------
+        path : str or Path
+            The new folder.
+        version : str, optional
+            Its version; the next minor version by default.
+        """
+        document = self.manifest
+        document["parent"] = self.as_parent()
+        document["version"] = version or _next_minor(document["version"])
+        document["status"] = "draft"
+        for field in ("doi", "concept_doi"):
+            document.pop(field, None)
+        target = Path(path)
+        with journal.new_folder(target) as folder:
+            for name, entry in self._document["files"].items():
+                if name not in _GENERATED:
+                    _copy(self.verified(name), folder / name, entry)
+            complete(document, folder, {})
+        return open_bundle(target)
+
+    def as_parent(self) -> dict[str, Any]:
+        """Give the ``parent`` entry of a bundle made from this one."""
+        return {
+            "id": self._document["id"],
+            "version": self._document["version"],
+            "doi": self._document.get("doi"),
+            "manifest_sha256": self.manifest_sha256,
+        }
+
+
+class Edit:
+    """
+    A change under way.
+
+    Attributes
+    ----------
+    folder : Path
+        New and changed files are written here.
+    manifest : dict
+        Change it in place; ``files`` is kept up by Limen.
+    roles : dict of str to str
+        Role of every file written.
+    """
+
+    def __init__(self, folder: Path, document: dict[str, Any], base: Path) -> None:
+        self.folder = folder
+        self.manifest = document
+        self.base = base
+        self.roles: dict[str, str] = {}
+
+    def write(self, name: str, role: str, data: bytes) -> None:
+        """Write a file of the bundle."""
+        (self.folder / name).write_bytes(data)
+        self.roles[name] = role
+
+    def attach(self, path: Path, name: str | None = None) -> None:
+        """
+        Copy a file into the bundle as an attachment: hashed, never executed.
+
+        Raises
+        ------
+        UsageError
+            If a file of the bundle has this name already and is no attachment.
+        """
+        name = name or path.name
+        entry = self.manifest["files"].get(name)
+        if name == journal.MANIFEST or (entry and entry["role"] != "attachment"):
+            raise UsageError(f"{path}: the name {name!r} is taken in the bundle; rename the file")
+        self.write(name, "attachment", path.read_bytes())
+
+
+def open_bundle(path: str | Path) -> Bundle:
+    """
+    Open a bundle; only its manifest is read.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder.
+
+    Returns
+    -------
+    Bundle
+
+    Raises
+    ------
+    BundleNotFoundError
+        If there is no folder, or no ``bundle.json`` in it.
+    FormatVersionError, SchemaError
+        If the manifest is of a later format or breaks the schema; all its faults at once.
+    """
+    folder = Path(path)
+    if folder.name == journal.MANIFEST:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise BundleNotFoundError(f"{folder}: no such folder; give the folder of a bundle")
+    journal.settle(folder)
+    return Bundle(folder, _load(folder))
+
+
+def _load(folder: Path) -> dict[str, Any]:
+    path = journal.resolve(folder, journal.MANIFEST)
+    if path.is_symlink() or not path.is_file():
+        raise BundleNotFoundError(
+            f"{folder}: no bundle.json here; give the folder of a bundle, or make one: limen pack"
+        )
+    document = schema.load_json(path)
+    faults = manifest.check_manifest(document)
+    if faults:
+        schema.refuse_later_format(document, str(path))
+        raise SchemaError.from_faults(str(path), faults)
+    return dict(document)
+
+
+def complete(document: dict[str, Any], folder: Path, roles: Mapping[str, str]) -> dict[str, Any]:
+    """
+    Hash the files written to ``folder``, regenerate the documents and write the manifest last.
+
+    Parameters
+    ----------
+    document : dict
+        The manifest; ``files`` holds the entries of unchanged files.
+    folder : Path
+        Where the new and changed files lie and the manifest is written.
+    roles : mapping of str to str
+        Roles of the new and changed files.
+
+    Returns
+    -------
+    dict
+        The manifest as written.
+
+    Raises
+    ------
+    SchemaError
+        If the manifest breaks the schema.
+    """
+    files = {k: v for k, v in document.get("files", {}).items() if k not in _GENERATED}
+    for name, role in roles.items():
+        files[name] = file_entry(folder / name, role)
+    bare = {key: value for key, value in document.items() if key != "files"}
+    faults = manifest.check_manifest(bare | {"files": files})
+    if faults:
+        raise SchemaError.from_faults("bundle.json", faults)
+    texts = (
+        documents.readme(bare),
+        documents.citation_cff(bare),
+        documents.croissant(bare, files),
+    )
+    for name, text in zip(_GENERATED, texts, strict=True):
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        files[name] = file_entry(folder / name, "document")
+    written = bare | {"files": dict(sorted(files.items()))}
+    (folder / journal.MANIFEST).write_bytes(schema.canonical_json(written))
+    return written
+
+
+def file_entry(path: Path, role: str) -> dict[str, Any]:
+    """Give the manifest's entry of a file: SHA-256, size, media type, role."""
+    return {
+        "sha256": _sha256(path),
+        "bytes": path.stat().st_size,
+        "media_type": _MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream"),
+        "role": role,
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _copy(source: Path, target: Path, entry: Mapping[str, Any]) -> None:
+    import shutil
+
+    shutil.copyfile(source, target)
+    if target.stat().st_size != entry["bytes"]:
+        raise IntegrityError(f"{source}: changed while it was copied; try again")
+
+
+def _next_minor(version: str) -> str:
+    major, minor, _ = version.split("-")[0].split("+")[0].split(".")
+    return f"{major}.{int(minor) + 1}.0"

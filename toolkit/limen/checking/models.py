@@ -1,0 +1,141 @@
+"""Check a model against its probe, its card and its published metrics; no training library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from limen import manifest, metrics, schema
+from limen.bundle import Bundle
+from limen.checking.report import Report
+from limen.errors import Fault, LimenError
+from limen.manifest import ModelCard
+from limen.prediction import Predictor
+
+__all__ = ["check_model"]
+
+Array = np.ndarray[Any, Any]
+
+
+def check_model(bundle: Bundle, card: ModelCard, report: Report, *, deep: bool) -> None:
+    """Run a model on its probe and, if ``deep``, recompute metrics and benchmark points."""
+    where = f"model {card.name}"
+    try:
+        predictor = bundle.predictor(card.name)
+        probe = schema.load_json(bundle.part(card.probe))
+        faults = manifest.check_probe(probe)
+        if not faults and probe["inputs"] != list(card.input_names):
+            text = (
+                f"found {', '.join(probe['inputs'])}, the card says {', '.join(card.input_names)}"
+            )
+            faults = [Fault("/inputs", text)]
+        if faults:
+            report.faults += [Fault(f"{card.probe} {f.pointer}", f.message) for f in faults]
+            return
+        _check_probe(predictor, card, probe, report)
+        report.done.append(f"{where}: {len(probe['points'])} probe rows")
+        if deep:
+            _check_metrics(bundle, predictor, card, report)
+            _check_benchmarks(bundle, predictor, card, report)
+            report.done.append(f"{where}: published metrics and benchmark points recomputed")
+    except LimenError as error:
+        report.faults.append(Fault(where, error.message))
+
+
+def _check_probe(
+    predictor: Predictor, card: ModelCard, probe: dict[str, Any], report: Report
+) -> None:
+    answer = predictor.session.run(np.array(probe["points"]))
+    tolerance = probe["tolerance"]
+    for name, stored in probe["outputs"].items():
+        if name not in answer:
+            report.faults.append(
+                Fault(f"{card.probe} /outputs/{name}", "the graph has no such output")
+            )
+            continue
+        expected, given = np.array(stored), answer[name].astype(float)
+        if expected.shape != given.shape:
+            text = f"found shape {given.shape}, the probe says {expected.shape}"
+            report.faults.append(Fault(f"{card.probe} /outputs/{name}", text))
+            continue
+        near = np.isclose(given, expected, rtol=tolerance["relative"], atol=tolerance["absolute"])
+        ppm = 1e6 * (1.0 - near.reshape(len(near), -1).all(axis=1).mean())
+        if ppm > tolerance.get("mismatched_ppm", 0):
+            largest = float(np.abs(given - expected).max())
+            text = f"found answers up to {largest:.3g} from the stored ones, beyond the tolerance"
+            report.faults.append(Fault(f"{card.probe} /outputs/{name}", text))
+
+
+def _check_metrics(bundle: Bundle, predictor: Predictor, card: ModelCard, report: Report) -> None:
+    """Recompute the whole-test metrics and the coverage from the scan."""
+    column = bundle.columns[card.target]
+    names = [entry["column"] for entry in card.inputs]
+    split = next(c.name for c in bundle.columns.values() if c.role == "split")
+    masks = sorted({c.valid for c in (column, *(bundle.columns[n] for n in names)) if c.valid})
+    if card.training.get("nuisances") in ("profile", "marginalise"):
+        report.done.append(f"model {card.name}: metrics over reduced nuisances are not recomputed")
+        return
+    with bundle.open_scan() as scan:
+        table = scan.read([*names, card.target, split, *masks])
+    X = np.stack([table[name].astype(float) for name in names], axis=1)
+    keep = (table[split] == 2) & np.isfinite(X).all(axis=1)
+    keep &= np.isfinite(table[card.target].astype(float))
+    for mask in masks:
+        keep &= table[mask]
+    if not keep.any():
+        return
+    answer = predictor.session.run(X[keep])
+    y = table[card.target][keep].astype(float)
+    rng = np.random.default_rng(0)
+    if card.task == "classification":
+        found = _classification(card, answer["probability"].astype(float), y, rng)
+    else:
+        found = metrics.regression_metrics(answer["mean"].astype(float), y, rng=rng, n_boot=1)
+    fresh = {metric["name"]: metric["value"] for metric in found}
+    for number, metric in enumerate(card.metrics):
+        if metric["split"] != "test" or "region" in metric or metric["name"] not in fresh:
+            continue
+        value, published = fresh[metric["name"]], metric["value"]
+        if value is None or published is None:
+            continue
+        if not np.isclose(value, published, rtol=1e-3, atol=1e-6):
+            text = f"found {value:.6g} on the test rows, published {published:.6g}"
+            report.faults.append(
+                Fault(f"model {card.name} /metrics/{number} {metric['name']}", text)
+            )
+
+
+def _classification(
+    card: ModelCard, probability: Array, y: Array, rng: Any
+) -> list[dict[str, Any]]:
+    codes = next(tuple(o["classes"]) for o in card.outputs if o["name"] == "probability")
+    classes = np.searchsorted(codes, y.astype(int))
+    p = probability[:, 1] if probability.shape[1] == 2 else probability
+    return metrics.classification_metrics(p, classes, rng=rng, n_boot=1)
+
+
+def _check_benchmarks(
+    bundle: Bundle, predictor: Predictor, card: ModelCard, report: Report
+) -> None:
+    """Compare the benchmark points' known answers with what the model says of them."""
+    label = predictor.answering_label
+    for number, benchmark in enumerate(bundle.manifest.get("benchmarks", [])):
+        expected = benchmark.get("expected", {})
+        known = {c.name for c in predictor.inputs}
+        if not known <= set(benchmark["point"]):
+            continue
+        verdict = predictor.one(benchmark["point"])
+        where = f"model {card.name} on benchmark {benchmark['name']}"
+        wanted = expected.get(label.name) if label is not None else None
+        answered = verdict.verdict not in ("uncertain", "outside_domain")
+        if isinstance(wanted, str) and answered and verdict.verdict != wanted:
+            text = f"found {verdict.verdict}, known is {wanted}"
+            report.faults.append(Fault(f"/benchmarks/{number} {where}", text))
+        value = expected.get(card.target)
+        if isinstance(value, (int, float)) and card.task == "regression" and answered:
+            outside = not verdict.lower <= value <= verdict.upper
+            if np.isfinite(verdict.lower) and outside:
+                report.done.append(
+                    f"{where}: known {value:g} lies outside {verdict.lower:g} to {verdict.upper:g}"
+                )

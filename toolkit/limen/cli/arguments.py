@@ -1,0 +1,68 @@
+"""Arguments and options that several verbs share, with their completion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from limen.errors import LimenError, UsageError
+
+__all__ = [
+    "as_json",
+    "assignments",
+    "bundle_argument",
+    "column_names",
+    "model_names",
+    "print_json",
+]
+
+bundle_argument = click.argument("bundle", type=click.Path(path_type=Path))
+as_json = click.option("--json", "json_wanted", is_flag=True, help="Answer in JSON.")
+
+
+def print_json(answer: Any) -> None:
+    """Write an answer as JSON to stdout."""
+    click.echo(json.dumps(answer, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+def assignments(texts: tuple[str, ...], option: str) -> dict[str, str]:
+    """
+    Split ``NAME=VALUE`` texts.
+
+    Raises
+    ------
+    UsageError
+        If a text has no ``=``, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"{option}: found {text!r}, allowed NAME=VALUE")
+        if name.strip() in found:
+            raise UsageError(f"{option}: {name.strip()} is given twice; leave one of the two out")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _complete(pick: Callable[[Any], list[str]]) -> Callable[..., list[CompletionItem]]:
+    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from limen.bundle import open_bundle
+
+        path = ctx.params.get("bundle")
+        try:
+            names = pick(open_bundle(path)) if path else []
+        except (LimenError, OSError):
+            names = []
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+    return complete
+
+
+column_names = _complete(lambda bundle: list(bundle.columns))
+model_names = _complete(lambda bundle: [*bundle.models, "all"])

@@ -1,0 +1,123 @@
+"""Verbs that make and change bundles: init, pack, edit, freeze."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from limen.cli.arguments import as_json, assignments, bundle_argument, print_json
+from limen.errors import DataError, StorageError, UsageError
+
+__all__ = ["draft_document", "edit_bundle", "freeze_bundle", "pack_bundle"]
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "output", type=click.Path(path_type=Path), help="Where to write; else stdout.")
+@click.option("--format", "kind", help="csv, parquet, npy or npz; else by the files' names.")
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Reader's option.")
+def draft_document(
+    files: tuple[Path, ...], output: Path | None, kind: str | None, options: tuple[str, ...]
+) -> None:
+    """Draft a scan document from FILES, marked TODO where a human must decide."""
+    import yaml
+
+    from limen.readers import drafting
+
+    given = {name: yaml.safe_load(text) for name, text in assignments(options, "--option").items()}
+    folder = output.parent if output is not None else None
+    text = drafting.draft(files, format=kind, options=given, folder=folder)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    if output.exists():
+        raise StorageError(f"{output}: there is a file here already; choose another name")
+    output.write_text(text, encoding="utf-8")
+    undecided = sum("TODO" in line.split("#")[0] for line in text.splitlines())
+    click.echo(
+        f"{output}: drafted; {undecided} entries say TODO: decide them, then run: "
+        f"limen pack {output} -o BUNDLE",
+        err=True,
+    )
+
+
+@click.command()
+@click.argument("scan_document", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "output", required=True, type=click.Path(path_type=Path), help="The new bundle."
+)
+@as_json
+def pack_bundle(scan_document: Path, output: Path, json_wanted: bool) -> None:
+    """Read and check what SCAN_DOCUMENT describes and write a draft bundle."""
+    from limen.packing import pack
+
+    bundle = pack(scan_document, output)
+    table = bundle.table
+    if json_wanted:
+        print_json(
+            {"bundle": str(output), "rows": table["rows"], "valid_rows": table["valid_rows"]}
+        )
+        return
+    click.echo(
+        f"{output}: packed {table['rows']:,} rows ({table['valid_rows']:,} valid) of "
+        f"{len(bundle.columns)} columns; next: limen check {output}, "
+        f"limen train {output} --target COLUMN",
+        err=True,
+    )
+
+
+@click.command()
+@bundle_argument
+@click.option(
+    "--set",
+    "fields",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="YAML value; columns as columns.NAME.FIELD.",
+)
+@click.option(
+    "--attach", "files", multiple=True, type=click.Path(path_type=Path), help="File to attach."
+)
+@click.option(
+    "-o", "output", type=click.Path(path_type=Path), help="Make the next version here instead."
+)
+def edit_bundle(
+    bundle: Path, fields: tuple[str, ...], files: tuple[Path, ...], output: Path | None
+) -> None:
+    """Change the metadata of a draft, or of the next version of a bundle (-o)."""
+    from limen.bundle import open_bundle
+    from limen.editing import set_fields
+
+    changes = assignments(fields, "--set")
+    if not changes and not files and output is None:
+        raise UsageError("edit: nothing to do; give --set FIELD=VALUE or --attach FILE")
+    missing = [str(path) for path in files if not path.is_file()]
+    if missing:
+        raise UsageError(f"--attach: no such file: {', '.join(missing)}")
+    opened = open_bundle(bundle)
+    if output is not None:
+        opened = opened.next_version(output, changes.pop("version", None))
+    if changes or files:
+        with opened.edit() as change:
+            set_fields(change.manifest, changes)
+            for path in files:
+                change.attach(path)
+    click.echo(f"{opened.path}: now {opened!r}", err=True)
+
+
+@click.command()
+@bundle_argument
+def freeze_bundle(bundle: Path) -> None:
+    """Check a draft bundle and freeze it: no change any more."""
+    from limen.bundle import open_bundle
+    from limen.checking import check
+
+    opened = open_bundle(bundle)
+    report = check(opened, complete=True)
+    faults: list[Any] = [*report.integrity, *report.faults]
+    if faults:
+        raise DataError.from_faults(f"{bundle}: not frozen, it does not pass its check;", faults)
+    opened.freeze()
+    click.echo(f"{bundle}: frozen; its manifest has SHA-256 {opened.manifest_sha256}", err=True)

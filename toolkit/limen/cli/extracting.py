@@ -1,0 +1,45 @@
+"""Verbs that take parts out: select, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from limen.cli.arguments import bundle_argument
+
+__all__ = ["export_bundle", "select_rows"]
+
+
+@click.command()
+@bundle_argument
+@click.option(
+    "--where", required=True, metavar="EXPR", help="As 'delta_chi2 < 30 and C9_bsmumu < 0'."
+)
+@click.option(
+    "-o", "output", required=True, type=click.Path(path_type=Path), help="The new bundle."
+)
+def select_rows(bundle: Path, where: str, output: Path) -> None:
+    """Write the rows of BUNDLE that meet --where as a sub-bundle; BUNDLE becomes its parent."""
+    from limen.comparing import select
+
+    made = select(bundle, where, output)
+    click.echo(f"{output}: {made.n_points:,} rows", err=True)
+
+
+@click.command()
+@bundle_argument
+@click.option(
+    "--to", required=True, type=click.Choice(["csv", "parquet", "croissant"]), help="Format."
+)
+@click.option("-o", "output", type=click.Path(path_type=Path), help="File; else beside BUNDLE.")
+def export_bundle(bundle: Path, to: str, output: Path | None) -> None:
+    """Write BUNDLE's scan as CSV or Parquet, or its Croissant description."""
+    from limen.bundle import open_bundle
+    from limen.comparing import export
+
+    opened = open_bundle(bundle)
+    ending = {"croissant": "croissant.json"}.get(to, to)
+    target = output or opened.path.parent / f"{opened.manifest['id']}.{ending}"
+    export(opened, to, target)
+    click.echo(f"{target}: {target.stat().st_size:,} bytes", err=True)

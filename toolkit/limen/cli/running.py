@@ -1,0 +1,96 @@
+"""The group of verbs, exit codes, and what happens to errors."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+
+from limen import __version__, errors
+
+__all__ = ["EXIT_CODES", "PARTLY", "REFUSED", "exit_code", "main"]
+
+REFUSED, MISUSED, NOT_FOUND, CORRUPT, PARTLY = 1, 2, 3, 4, 5
+
+# The first class that fits decides.
+EXIT_CODES: tuple[tuple[type[errors.LimenError], int], ...] = (
+    (errors.UsageError, MISUSED),
+    (errors.BundleNotFoundError, NOT_FOUND),
+    (errors.PartMissingError, NOT_FOUND),
+    (errors.IntegrityError, CORRUPT),
+    (errors.LimenError, REFUSED),
+)
+
+_VERBS = {
+    "add-model": ("limen.cli.modelling", "adopt_model"),
+    "check": ("limen.cli.inspecting", "check_bundle"),
+    "cite": ("limen.cli.inspecting", "cite_bundle"),
+    "demo": ("limen.cli.showing_off", "run_demo"),
+    "diff": ("limen.cli.inspecting", "diff_bundles"),
+    "doctor": ("limen.cli.showing_off", "run_doctor"),
+    "edit": ("limen.cli.authoring", "edit_bundle"),
+    "export": ("limen.cli.extracting", "export_bundle"),
+    "freeze": ("limen.cli.authoring", "freeze_bundle"),
+    "init": ("limen.cli.authoring", "draft_document"),
+    "pack": ("limen.cli.authoring", "pack_bundle"),
+    "predict": ("limen.cli.predicting", "predict_points"),
+    "select": ("limen.cli.extracting", "select_rows"),
+    "show": ("limen.cli.inspecting", "show_bundle"),
+    "train": ("limen.cli.modelling", "train_model"),
+}
+
+
+def exit_code(error: errors.LimenError) -> int:
+    """Give the exit code of an error."""
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+class _Verbs(click.Group):
+    """Verbs whose modules are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        import importlib
+
+        module, name = _VERBS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except errors.LimenError as error:
+            if ctx.params["debug"]:
+                raise
+            click.echo(f"limen: {error}", err=True)
+            ctx.exit(exit_code(error))
+        except BrokenPipeError:
+            # The reader of our output went away (head, less): nothing is wrong.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--verbose", is_flag=True, help="Show progress although stderr is no terminal.")
+@click.version_option(__version__, prog_name="limen")
+def main(debug: bool, verbose: bool) -> None:
+    """
+    Publish, query and extend high-dimensional results on new-physics models.
+
+    Exit codes: 0 done; 1 refused (what you gave does not pass); 2 misused; 3 not found;
+    4 integrity; 5 done in part (some rows refused, listed).
+    """
+    if verbose or sys.stderr.isatty():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("limen: %(message)s"))
+        logger = logging.getLogger("limen")
+        logger.handlers = [handler]
+        logger.setLevel(logging.INFO)

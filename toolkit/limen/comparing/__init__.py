@@ -1,0 +1,7 @@
+"""Bundles beside each other, and parts taken out of them."""
+
+from limen.comparing.extracts import export
+from limen.comparing.selections import select
+from limen.comparing.versions import diff
+
+__all__ = ["diff", "export", "select"]

@@ -1,0 +1,247 @@
+"""
+Networks by scikit-learn: a few members on standardised inputs, averaged, in float64 as a graph.
+
+Each member's learning rate falls along a cosine, and its best epoch on rows set aside is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limen.errors import TrainingError, UsageError
+from limen.estimators.building import GraphBuilder
+from limen.estimators.fitted import FittedModel, Floats, require, versions
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["DEFAULTS", "Standardiser", "fit_network"]
+
+DEFAULTS: dict[str, Any] = {
+    "hidden": (128, 128),
+    "activation": "relu",
+    "members": 3,
+    "epochs": 60,
+    "patience": 20,
+    "batch": 128,
+    "learning_rate": 2e-3,
+    "alpha": 1e-5,
+    "held_out": 0.1,
+    "log_inputs": (),
+}
+"""``log_inputs``: positions of inputs whose logarithm is taken first."""
+
+_OPERATORS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
+
+
+@dataclass(frozen=True, slots=True)
+class Standardiser:
+    """
+    Inputs on a common scale, after the logarithm of some.
+
+    Parameters
+    ----------
+    log : ndarray of bool, shape (d,)
+        Inputs whose logarithm is taken.
+    floor : ndarray, shape (d,)
+        Smaller values of such an input count as this, in its unit.
+    centre, scale : ndarray, shape (d,)
+    """
+
+    log: NDArray[np.bool_]
+    floor: Floats
+    centre: Floats
+    scale: Floats
+
+    @classmethod
+    def fit(cls, X: Floats, log_inputs: Sequence[int]) -> Standardiser:
+        """Learn the scale from rows X, shape (n, d)."""
+        log = np.zeros(X.shape[1], dtype=bool)
+        log[list(log_inputs)] = True
+        low = X.min(axis=0)
+        if (low[log] <= 0).any():
+            raise TrainingError(
+                "training data: found zero or negative values in an input of scale 'log', allowed "
+                "positive ones; declare its scale as linear"
+            )
+        floor = np.where(log, low * 1e-3, 1.0)
+        z = np.where(log, np.log(np.where(log, X, 1.0)), X)
+        spread = z.std(axis=0)
+        return cls(log, floor, z.mean(axis=0), np.where(spread > 0, spread, 1.0))
+
+    def apply(self, X: Floats) -> Floats:
+        """Standardise rows X, shape (n, d)."""
+        if self.log.any():
+            X = np.where(self.log, np.log(np.maximum(X, self.floor)), X)
+        return np.asarray((X - self.centre) / self.scale)
+
+    def write(self, builder: GraphBuilder) -> str:
+        """Do the same in a graph, on its points."""
+        x = builder.double("points")
+        if self.log.any():
+            logarithm = builder.op("Log", builder.op("Max", x, builder.constant(self.floor)))
+            x = builder.op("Where", builder.constant(self.log, "bool"), logarithm, x)
+        shifted = builder.op("Sub", x, builder.constant(self.centre))
+        return builder.op("Div", shifted, builder.constant(self.scale))
+
+
+def _loss(said: Floats, y: NDArray[Any], classifies: bool) -> float:
+    if not classifies:
+        return float(np.mean((said - y) ** 2))
+    return -float(np.mean(np.log(np.clip(said[np.arange(len(y)), y], 1e-12, 1.0))))
+
+
+def _train_member(
+    Z: NDArray[np.float32], y: NDArray[Any], classes: int, seed: int, chosen: dict[str, Any]
+) -> Any:
+    """Train one network; its weights are those of its best epoch on the rows set aside."""
+    sklearn = require("sklearn.neural_network")
+    limits = require("threadpoolctl").threadpool_limits
+    order = np.random.default_rng(seed).permutation(len(Z))
+    aside = max(2, round(chosen["held_out"] * len(Z)))
+    held, kept = order[:aside], order[aside:]
+    model = (sklearn.MLPClassifier if classes else sklearn.MLPRegressor)(
+        hidden_layer_sizes=tuple(chosen["hidden"]),
+        activation=chosen["activation"],
+        alpha=chosen["alpha"],
+        batch_size=min(chosen["batch"], len(kept)),
+        learning_rate_init=chosen["learning_rate"],
+        random_state=seed,
+    )
+    more = {"classes": np.arange(classes)} if classes else {}
+    best, waited, weights = math.inf, 0, None
+    with limits(1):
+        for epoch in range(chosen["epochs"]):
+            if epoch:
+                fall = 0.5 * (1 + math.cos(math.pi * epoch / chosen["epochs"]))
+                model._optimizer.learning_rate_init = chosen["learning_rate"] * max(fall, 0.01)
+            model.partial_fit(Z[kept], y[kept], **more)
+            said = model.predict_proba(Z[held]) if classes else model.predict(Z[held])
+            loss = _loss(np.asarray(said, dtype=np.float64), y[held], bool(classes))
+            waited += 1
+            if loss < best:
+                best, waited = loss, 0
+                weights = [array.copy() for array in (*model.coefs_, *model.intercepts_)]
+            if waited >= chosen["patience"]:
+                break
+    if weights is None:
+        raise TrainingError(
+            "mlp: the loss is not finite, allowed is a finite one; set a smaller learning_rate"
+        )
+    layers = len(model.coefs_)
+    model.coefs_ = [array.astype(np.float64) for array in weights[:layers]]
+    model.intercepts_ = [array.astype(np.float64) for array in weights[layers:]]
+    return model
+
+
+def _network_graph(
+    members: list[Any], inputs: Standardiser, n_classes: int, scale: tuple[float, float]
+) -> ModelProto:
+    builder = GraphBuilder(len(inputs.centre), "float64")
+    z = inputs.write(builder)
+    total = ""
+    for member in members:
+        layer = z
+        last = len(member.coefs_) - 1
+        for place, (weights, offsets) in enumerate(
+            zip(member.coefs_, member.intercepts_, strict=True)
+        ):
+            product = builder.op("MatMul", layer, builder.constant(weights))
+            layer = builder.op("Add", product, builder.constant(offsets))
+            if place < last and member.activation != "identity":
+                layer = builder.op(_OPERATORS[member.activation], layer)
+        if n_classes == 2:
+            layer = builder.op("Sigmoid", layer)
+        elif n_classes > 2:
+            layer = builder.op("Softmax", layer, axis=1)
+        total = builder.op("Add", total, layer) if total else layer
+    mean = builder.op("Div", total, builder.constant(float(len(members))))
+    if n_classes > 2:
+        builder.output(mean, "raw", "float64", n_classes)
+    else:
+        mean = builder.flat(mean)
+        builder.output(mean if n_classes else builder.affine(mean, *scale), "raw", "float64")
+    return builder.model()
+
+
+def _members(
+    Z: NDArray[np.float32],
+    y: NDArray[Any],
+    classes: int,
+    seed: int,
+    n_jobs: int,
+    chosen: dict[str, Any],
+) -> list[Any]:
+    """Train the members, in processes of their own where that pays."""
+    seeds = np.random.SeedSequence(seed).generate_state(chosen["members"]).tolist()
+    if n_jobs == 1 or len(Z) * len(seeds) * chosen["epochs"] < 2_000_000:
+        return [_train_member(Z, y, classes, member, chosen) for member in seeds]
+    joblib = require("joblib")
+    run = joblib.Parallel(n_jobs=n_jobs, max_nbytes=None)
+    return list(run(joblib.delayed(_train_member)(Z, y, classes, item, chosen) for item in seeds))
+
+
+def fit_network(
+    X: Floats, y: NDArray[Any], task: str, *, seed: int, n_jobs: int, options: dict[str, Any]
+) -> FittedModel:
+    """
+    Fit an average of networks.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+    y : ndarray, shape (n,)
+    task : {"classification", "regression"}
+    seed, n_jobs : int
+        The number of jobs does not change the networks.
+    options : dict
+        See `DEFAULTS`.
+
+    Returns
+    -------
+    FittedModel
+    """
+    chosen = {**DEFAULTS, **options}
+    if chosen["activation"] not in (*_OPERATORS, "identity"):
+        raise UsageError(
+            f"mlp: found activation {chosen['activation']!r}, allowed 'identity', 'logistic', "
+            "'relu' or 'tanh'; choose one of them"
+        )
+    inputs = Standardiser.fit(X, chosen["log_inputs"])
+    classes = np.unique(y) if task == "classification" else np.array([])
+    scale = (1.0, 0.0) if len(classes) else (float(np.std(y)), float(np.mean(y)))
+    target = (
+        np.searchsorted(classes, y)
+        if len(classes)
+        else ((y - scale[1]) / scale[0]).astype(np.float32)
+    )
+    Z = inputs.apply(X).astype(np.float32)
+    members = _members(Z, target, len(classes), seed, n_jobs, chosen)
+
+    def answer(points: NDArray[Any]) -> Floats:
+        z = inputs.apply(points)
+        if not len(classes):
+            return (
+                np.asarray(sum(m.predict(z) for m in members) / len(members) * scale[0]) + scale[1]
+            )
+        shares = np.asarray(sum(m.predict_proba(z) for m in members) / len(members))
+        return shares[:, 1] if len(classes) == 2 else shares
+
+    return FittedModel(
+        name="mlp",
+        task="classification" if len(classes) else "regression",
+        dtype="float64",
+        n_inputs=X.shape[1],
+        answer=answer,
+        graph=lambda: _network_graph(members, inputs, len(classes), scale),
+        classes=tuple(int(code) for code in classes),
+        hyperparameters={**chosen, "hidden": list(chosen["hidden"]), "seed": seed}
+        | {"log_inputs": list(chosen["log_inputs"])},
+        software=versions("sklearn"),
+    )

@@ -1,0 +1,228 @@
+"""
+Expressions over columns: ``-2 * (loglike - max_over_points(loglike))``, ``cls < 0.05 and r > 1``.
+
+A text is parsed by :mod:`ast` and walked over an allow-list of nodes; nothing is ever evaluated
+as Python. Arithmetic expressions define derived columns; comparisons select rows.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from limen.errors import ExpressionError
+
+__all__ = ["FUNCTIONS", "MAXIMUM_LENGTH", "Expression"]
+
+MAXIMUM_LENGTH = 500
+
+FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
+    "abs": (1, np.abs),
+    "sqrt": (1, np.sqrt),
+    "exp": (1, np.exp),
+    "log": (1, np.log),
+    "log10": (1, np.log10),
+    "min": (2, np.minimum),
+    "max": (2, np.maximum),
+}
+_OVER_POINTS = "max_over_points"
+_ARITHMETIC: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+    ast.Pow: np.power,
+    ast.USub: np.negative,
+    ast.UAdd: np.positive,
+}
+_COMPARISONS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
+    ast.Eq: np.equal,
+    ast.NotEq: np.not_equal,
+}
+
+
+class Expression:
+    """
+    A checked expression.
+
+    Parameters
+    ----------
+    text : str
+        Names, numbers, ``+ - * / **``, ``abs sqrt exp log log10 min max`` and
+        ``max_over_points``; at most 500 characters. With ``condition=True`` also comparisons
+        joined by ``and``, ``or``, ``not``.
+    condition : bool
+        Whether the expression selects rows, that is, must be a condition.
+
+    Attributes
+    ----------
+    text : str
+    names : frozenset of str
+        Columns that the expression reads.
+    over_points : frozenset of str
+        Arguments, as text, of ``max_over_points``: they need all points.
+
+    Raises
+    ------
+    ExpressionError
+        If the text is too long, does not parse or uses what is not allowed.
+
+    Examples
+    --------
+    >>> Expression("2 * abs(m1) / m2").evaluate({"m1": np.array([-3.0]), "m2": np.array([2.0])})
+    array([3.])
+    >>> sorted(Expression("chi2 - max_over_points(chi2)").names)
+    ['chi2']
+    """
+
+    __slots__ = ("_condition", "_tree", "names", "over_points", "text")
+
+    def __init__(self, text: str, *, condition: bool = False) -> None:
+        if not isinstance(text, str) or not 0 < len(text) <= MAXIMUM_LENGTH:
+            raise ExpressionError(
+                f"expression: found {str(text)[:60]!r}, allowed 1 to {MAXIMUM_LENGTH} characters"
+            )
+        self.text = text
+        self._condition = condition
+        try:
+            self._tree: ast.expr = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise ExpressionError(f"expression {text!r}: does not parse; {error}") from error
+        names: set[str] = set()
+        over: set[str] = set()
+        self._check(self._tree, names, over, condition)
+        self.names = frozenset(names)
+        self.over_points = frozenset(over)
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+    def _refuse(self, node: ast.AST, what: str) -> ExpressionError:
+        piece = ast.get_source_segment(self.text.strip(), node) or type(node).__name__
+        allowed = "names, numbers, + - * / **, " + ", ".join([*FUNCTIONS, _OVER_POINTS])
+        if self._condition:
+            allowed += ", comparisons, and, or, not"
+        return ExpressionError(f"expression {self.text!r}: {what} {piece!r}; allowed are {allowed}")
+
+    def _check(self, node: ast.AST, names: set[str], over: set[str], condition: bool) -> None:
+        if condition:
+            self._check_condition(node, names, over)
+        elif isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+            self._check(node.left, names, over, False)
+            self._check(node.right, names, over, False)
+        elif isinstance(node, ast.UnaryOp) and type(node.op) in _ARITHMETIC:
+            self._check(node.operand, names, over, False)
+        elif isinstance(node, ast.Call):
+            self._check_call(node, names, over)
+        elif isinstance(node, ast.Name):
+            names.add(node.id)
+        elif not (isinstance(node, ast.Constant) and type(node.value) in (int, float)):
+            raise self._refuse(node, "found")
+
+    def _check_condition(self, node: ast.AST, names: set[str], over: set[str]) -> None:
+        if isinstance(node, ast.BoolOp):
+            for value in node.values:
+                self._check(value, names, over, True)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            self._check(node.operand, names, over, True)
+        elif isinstance(node, ast.Compare) and all(type(op) in _COMPARISONS for op in node.ops):
+            for value in (node.left, *node.comparators):
+                self._check(value, names, over, False)
+        else:
+            raise self._refuse(node, "not a condition:")
+
+    def _check_call(self, node: ast.Call, names: set[str], over: set[str]) -> None:
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name != _OVER_POINTS and name not in FUNCTIONS:
+            raise self._refuse(node, "unknown function")
+        wanted = 1 if name == _OVER_POINTS else FUNCTIONS[name][0]
+        if len(node.args) != wanted or node.keywords:
+            raise self._refuse(node, f"{wanted} argument(s) wanted in")
+        if name == _OVER_POINTS:
+            over.add(ast.unparse(node.args[0]))
+        for argument in node.args:
+            self._check(argument, names, over, False)
+
+    def evaluate(
+        self, columns: Mapping[str, Any], maxima: Mapping[str, float] | None = None
+    ) -> np.ndarray[Any, Any]:
+        """
+        Evaluate over columns.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray, shape (n,)
+            At least the columns in ``names``.
+        maxima : mapping of str to float, optional
+            Values of ``max_over_points`` by the text in ``over_points``; taken over the given
+            rows (NaN left out) where absent.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            float64, or bool for a condition. What is undefined (log of a negative number) is NaN.
+
+        Raises
+        ------
+        ExpressionError
+            If a name is no column.
+        """
+        missing = sorted(self.names - set(columns))
+        if missing:
+            raise ExpressionError(
+                f"expression {self.text!r}: no column {', '.join(map(repr, missing))}; "
+                f"columns are {', '.join(sorted(columns))}"
+            )
+        with np.errstate(all="ignore"):
+            return np.asarray(self._value(self._tree, columns, maxima or {}))
+
+    def _value(self, node: ast.AST, columns: Mapping[str, Any], maxima: Mapping[str, float]) -> Any:
+        def value(child: ast.AST) -> Any:
+            return self._value(child, columns, maxima)
+
+        if isinstance(node, ast.Constant):
+            return np.float64(node.value)  # type: ignore[arg-type]
+        if isinstance(node, ast.Name):
+            column = np.asarray(columns[node.id])
+            return column if column.dtype.kind in "iu" and self._condition else column.astype(float)
+        if isinstance(node, ast.BinOp):
+            return _ARITHMETIC[type(node.op)](value(node.left), value(node.right))
+        if isinstance(node, ast.UnaryOp):
+            inner = value(node.operand)
+            return ~inner if isinstance(node.op, ast.Not) else _ARITHMETIC[type(node.op)](inner)
+        if isinstance(node, ast.BoolOp):
+            joined = [value(child) for child in node.values]
+            both = isinstance(node.op, ast.And)
+            return (np.logical_and if both else np.logical_or).reduce(joined)
+        if isinstance(node, ast.Compare):
+            return self._compare(node, value)
+        return self._call(node, value, maxima)
+
+    @staticmethod
+    def _call(node: Any, value: Callable[[ast.AST], Any], maxima: Mapping[str, float]) -> Any:
+        if node.func.id == _OVER_POINTS:
+            text = ast.unparse(node.args[0])
+            return maxima[text] if text in maxima else _maximum(value(node.args[0]))
+        return FUNCTIONS[node.func.id][1](*map(value, node.args))
+
+    @staticmethod
+    def _compare(node: ast.Compare, value: Callable[[ast.AST], Any]) -> Any:
+        terms = [value(child) for child in (node.left, *node.comparators)]
+        steps = [
+            _COMPARISONS[type(op)](left, right)
+            for op, left, right in zip(node.ops, terms[:-1], terms[1:], strict=True)
+        ]
+        return np.logical_and.reduce(steps)
+
+
+def _maximum(values: Any) -> float:
+    array = np.asarray(values, dtype=float)
+    finite = array[np.isfinite(array)]
+    return float(finite.max()) if finite.size else float("nan")

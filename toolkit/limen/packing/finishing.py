@@ -1,0 +1,366 @@
+"""
+From columns as they were read to columns as they are stored.
+
+Masks, the rule for NaN, derived columns, labels against their definitions, dtypes, ranges. All
+faults of the data come together.
+"""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from limen.errors import DataError, Fault
+from limen.expressions import Expression
+from limen.packing.spool import Spool
+
+__all__ = ["COMPARISONS", "Finisher"]
+
+COMPARISONS = {
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+}
+# How far a stored derived column may lie from its expression.
+_DERIVED_RTOL = 1e-5
+
+Array = np.ndarray[Any, Any]
+
+
+class Finisher:
+    """
+    Finish the columns of a spool as a scan document declares them.
+
+    Parameters
+    ----------
+    spool : Spool
+        Columns as read.
+    columns : list of dict
+        The declared columns; completed in place (dtype, range, valid, precision).
+    missing : {"refuse", "mask"}
+        What a NaN without a mask means.
+    """
+
+    def __init__(self, spool: Spool, columns: list[dict[str, Any]], missing: str) -> None:
+        self.spool = spool
+        self.columns = columns
+        self.missing = missing
+        self.faults: list[Fault] = []
+
+    def fault(self, name: str, message: str) -> None:
+        """Note a fault of a column."""
+        self.faults.append(Fault(f"/tables/0/columns/{name}", message))
+
+    def raise_faults(self) -> None:
+        """Raise all faults noted so far, if there are any."""
+        if self.faults:
+            raise DataError.from_faults("scan", self.faults)
+
+    def run(self) -> None:
+        """
+        Do all of it.
+
+        Raises
+        ------
+        DataError
+            With all faults of the data.
+        """
+        for column in self.columns:
+            if column["name"] in self.spool:
+                self._check_infinity(column)
+        for column in [c for c in self.columns if c["name"] in self.spool]:
+            self._mask(column)
+        self.raise_faults()
+        for column in self._in_order_of_need():
+            if "derived" in column:
+                self._derive(column)
+            elif column["role"] == "label" and "column" in column.get("definition", {}):
+                self._label(column)
+        self.raise_faults()
+        self._merge_masks()
+        for column in self.columns:
+            self._store(column)
+        self.raise_faults()
+
+    def _in_order_of_need(self) -> list[dict[str, Any]]:
+        by_name = {column["name"]: column for column in self.columns}
+        needs: dict[str, set[str]] = {}
+        for name, column in by_name.items():
+            if "derived" in column:
+                needs[name] = set(Expression(column["derived"]).names) & set(by_name)
+            else:
+                source = column.get("definition", {}).get("column")
+                needs[name] = {source} & set(by_name)
+        return [by_name[name] for name in graphlib.TopologicalSorter(needs).static_order()]
+
+    def _finite_allowed(self, column: dict[str, Any]) -> bool:
+        return column["role"] in ("limit", "uncertainty", "test")
+
+    def _check_infinity(self, column: dict[str, Any]) -> None:
+        name = column["name"]
+        if self.spool.dtypes[name].kind != "f" or self._finite_allowed(column):
+            return
+        low = column.get("quantity") in ("log_likelihood", "log_likelihood_ratio")
+        high = column["role"] == "likelihood" and not low
+        for start, stop in self.spool.ranges():
+            values = self.spool.read(name, start, stop)
+            wrong = np.isinf(values) & ~((values < 0) & low) & ~((values > 0) & high)
+            if wrong.any():
+                row = start + int(np.argmax(wrong))
+                found = values[row - start]
+                self.fault(
+                    name,
+                    f"found {found} in row {row}, allowed finite numbers; mask or correct it",
+                )
+                return
+
+    def _mask(self, column: dict[str, Any]) -> None:
+        """Apply the column's mask; make one where values are missing and may be."""
+        name = column["name"]
+        if self.spool.dtypes[name].kind != "f" or column["role"] == "mask":
+            return
+        mask = column.get("valid")
+        unreal = column["role"] == "likelihood"
+        missing = impossible = 0
+        first = -1
+        for start, stop in self.spool.ranges():
+            values = self.spool.read(name, start, stop)
+            valid = self._valid(mask, start, stop)
+            bad = valid & np.isnan(values)
+            if bad.any() and first < 0:
+                first = start + int(np.argmax(bad))
+            missing += int(bad.sum())
+            impossible += int((valid & unreal & np.isinf(values)).sum())
+        if missing and self.missing != "mask":
+            self.fault(
+                name,
+                f"found {missing} NaN (first in row {first}) that no mask declares, allowed none; "
+                "give the column a mask (valid: COLUMN), or say missing: mask in the scan document",
+            )
+        elif missing or impossible:
+            self._new_mask(column, mask, unreal)
+        elif mask is not None:
+            self._blank(column, mask)
+
+    def _valid(self, mask: str | None, start: int, stop: int) -> Array:
+        if mask is None:
+            return np.ones(stop - start, dtype=bool)
+        return self.spool.read(mask, start, stop).astype(bool)
+
+    def _new_mask(self, column: dict[str, Any], mask: str | None, unreal: bool) -> None:
+        name, new = column["name"], f"valid_{column['name']}"
+
+        def masks() -> Iterator[Array]:
+            for start, stop in self.spool.ranges():
+                values = self.spool.read(name, start, stop)
+                lost = np.isnan(values) | (unreal & np.isinf(values))
+                yield self._valid(mask, start, stop) & ~lost
+
+        if new in self.spool:
+            self.fault(
+                name, f"needs a mask of the name {new!r}, which is taken; rename that column"
+            )
+            return
+        self.spool.put(new, np.bool_, masks())
+        self.columns.append(
+            {"name": new, "role": "mask", "unit": "1", "label": f"whether {name} is valid"}
+        )
+        column["valid"] = new
+        self._blank(column, new)
+
+    def _blank(self, column: dict[str, Any], mask: str) -> None:
+        """Store NaN wherever the mask says invalid."""
+        name = column["name"]
+
+        def blanked() -> Iterator[Array]:
+            for start, stop in self.spool.ranges():
+                values = self.spool.read(name, start, stop)
+                yield np.where(self._valid(mask, start, stop), values, np.nan)
+
+        self.spool.put(name, self.spool.dtypes[name], blanked())
+
+    def _derive(self, column: dict[str, Any]) -> None:
+        name, expression = column["name"], Expression(column["derived"])
+        maxima = {text: self._maximum(text) for text in expression.over_points}
+        needed = sorted(expression.names)
+
+        def values() -> Iterator[Array]:
+            for block in self.spool.blocks(needed):
+                rows = len(next(iter(block.values())))
+                yield np.broadcast_to(expression.evaluate(block, maxima), (rows,))
+
+        if name not in self.spool:
+            self.spool.put(name, np.float64, values())
+            self._mask(column)
+            return
+        for (start, stop), expected in zip(self.spool.ranges(), values(), strict=True):
+            given = self.spool.read(name, start, stop)
+            close = np.isclose(given, expected, rtol=_DERIVED_RTOL, atol=1e-12, equal_nan=True)
+            close |= np.isnan(given)
+            if not close.all():
+                row = start + int(np.argmin(close))
+                self.fault(
+                    name,
+                    f"found {given[row - start]!r} in row {row} where {column['derived']} is "
+                    f"{expected[row - start]!r}; correct the expression or leave the column out",
+                )
+                return
+
+    def _maximum(self, text: str) -> float:
+        inner = Expression(text)
+        largest = -np.inf
+        for block in self.spool.blocks(sorted(inner.names)):
+            values = np.atleast_1d(inner.evaluate(block)).astype(float)
+            finite = values[np.isfinite(values)]
+            largest = max(largest, float(finite.max())) if finite.size else largest
+        return largest
+
+    def _label(self, column: dict[str, Any]) -> None:
+        """Make a label by its definition, or check the given one against it."""
+        name, definition = column["name"], column["definition"]
+        source = definition["column"]
+        if source not in self.spool:
+            return
+        by_name = {entry["name"]: entry for entry in self.columns}
+        mask = by_name[source].get("valid")
+        compare = COMPARISONS[definition["comparison"]]
+
+        def labels() -> Iterator[Array]:
+            for start, stop in self.spool.ranges():
+                values = self.spool.read(source, start, stop)
+                with np.errstate(invalid="ignore"):
+                    label = compare(values, definition["threshold"])
+                yield (label & self._valid(mask, start, stop)).astype(np.int8)
+
+        if name in self.spool:
+            self._check_label(column, source, mask, labels())
+        else:
+            self.spool.put(name, np.int8, labels())
+        if mask is not None and "valid" not in column:
+            column["valid"] = mask
+
+    def _check_label(
+        self, column: dict[str, Any], source: str, mask: str | None, expected: Iterator[Array]
+    ) -> None:
+        name, definition = column["name"], column["definition"]
+        wrong, first = 0, ""
+        for (start, stop), label in zip(self.spool.ranges(), expected, strict=True):
+            given = self.spool.read(name, start, stop)
+            valid = self._valid(mask, start, stop) & self._valid(column.get("valid"), start, stop)
+            bad = valid & (given.astype(np.int8) != label)
+            if bad.any() and not first:
+                row = int(np.argmax(bad))
+                value = self.spool.read(source, start + row, start + row + 1)[0]
+                first = (
+                    f"first in row {start + row}: {source} = {value:g} but {name} = {given[row]}"
+                )
+            wrong += int(bad.sum())
+        if wrong:
+            self.fault(
+                name,
+                f"found {wrong} labels that contradict their definition "
+                f"({source} {definition['comparison']} {definition['threshold']:g}), {first}; "
+                "correct the definition, or leave the column out to have it made",
+            )
+
+    def _merge_masks(self) -> None:
+        """Store identical masks once, under the first name."""
+        import hashlib
+
+        first: dict[bytes, str] = {}
+        replaced: dict[str, str] = {}
+        for column in [c for c in self.columns if c["role"] == "mask"]:
+            digest = hashlib.sha256()
+            for start, stop in self.spool.ranges():
+                values = self.spool.read(column["name"], start, stop).astype(bool)
+                digest.update(values.tobytes())
+            kept = first.setdefault(digest.digest(), column["name"])
+            if kept != column["name"]:
+                replaced[column["name"]] = kept
+        for name in replaced:
+            self.spool.drop(name)
+        self.columns[:] = [c for c in self.columns if c["name"] not in replaced]
+        for column in self.columns:
+            if column.get("valid") in replaced:
+                column["valid"] = replaced[column["valid"]]
+
+    def _store(self, column: dict[str, Any]) -> None:
+        """Bring a column into its dtype and note its range."""
+        name = column["name"]
+        present = self.spool.dtypes[name]
+        wanted = np.dtype(self._dtype(column, present))
+        policy = column.pop("precision", None)
+        error, low, high, wrong = 0.0, np.inf, -np.inf, -1
+
+        def stored() -> Iterator[Array]:
+            nonlocal error, low, high, wrong
+            for start, stop in self.spool.ranges():
+                values = self.spool.read(name, start, stop)
+                with np.errstate(invalid="ignore", over="ignore"):
+                    cast = values.astype(wanted)
+                    back = cast.astype(values.dtype)
+                    finite = np.isfinite(values) if values.dtype.kind == "f" else slice(None)
+                    lost = np.abs(back[finite].astype(float) - values[finite].astype(float))
+                if lost.size and wanted.kind != "b":
+                    scale = np.maximum(np.abs(values[finite].astype(float)), 1e-300)
+                    error = max(error, float((lost / scale).max()))
+                same = np.array_equal(back, values, equal_nan=values.dtype.kind == "f")
+                if not same and policy is None and wrong < 0:
+                    differ = (back != values) & ~(
+                        np.isnan(values) if values.dtype.kind == "f" else False
+                    )
+                    wrong = start + int(np.argmax(differ))
+                if values[finite].size:
+                    low = min(low, float(cast[finite].min()))
+                    high = max(high, float(cast[finite].max()))
+                yield cast
+
+        self.spool.put(name, wanted, stored())
+        column["dtype"] = wanted.name
+        if wrong >= 0:
+            self.fault(
+                name,
+                f"found a value in row {wrong} that {wanted} cannot hold exactly; declare a wider "
+                "dtype, or say precision: float32 to round on purpose",
+            )
+        if isinstance(policy, dict):
+            column["precision"] = policy
+        elif policy is not None:
+            column["precision"] = {
+                "source": present.name,
+                "stored": wanted.name,
+                "max_relative_error": error,
+            }
+        self._range(column, low, high)
+
+    def _dtype(self, column: dict[str, Any], present: np.dtype[Any]) -> str:
+        if column["role"] == "mask":
+            return "bool"
+        if column["role"] in ("label", "split"):
+            return str(column.get("dtype", "int8"))
+        if column.get("precision") is not None:
+            return "float32"
+        return str(column.get("dtype", present.name))
+
+    def _range(self, column: dict[str, Any], low: float, high: float) -> None:
+        if column["role"] in ("mask", "split", "id"):
+            return
+        if low > high:
+            self.fault(
+                column["name"],
+                "found no valid value in any row, allowed at least one; drop the column",
+            )
+            return
+        declared = column.get("range")
+        if declared is None:
+            column["range"] = [low, high]
+        elif low < declared[0] or high > declared[1]:
+            self.fault(
+                column["name"],
+                f"found values from {low:g} to {high:g}, allowed the declared range "
+                f"{declared[0]:g} to {declared[1]:g}; correct the range or the data",
+            )

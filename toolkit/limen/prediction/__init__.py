@@ -1,0 +1,6 @@
+"""Verdicts on model points: the door for points, the predictor, what it answers."""
+
+from limen.prediction.predictor import Predictor
+from limen.prediction.verdict import VERDICTS, Verdict, Verdicts
+
+__all__ = ["VERDICTS", "Predictor", "Verdict", "Verdicts"]

@@ -1,0 +1,225 @@
+"""
+The door for points: names to columns, units to the columns' units, faults to their rows.
+
+Columns go by name, never by position. Missing or unknown columns are an error of the whole call;
+what is wrong in a row (no number, NaN, infinity) is a fault of that row.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from limen import units
+from limen.errors import ColumnError, ShapeError, UnitError, UsageError
+from limen.manifest import Column
+
+__all__ = ["Points", "read_points"]
+
+_HEADER = re.compile(r"(.+?)\s*\[([^\]]*)\]\s*\Z")
+# Columns that only name a point pass through.
+_IDENTIFIERS = re.compile(
+    r"(?:id|point|name|label|row|index|file|unnamed: 0|.*_id)\Z", re.IGNORECASE
+)
+
+
+@dataclass(slots=True)
+class Points:
+    """
+    Points that came through the door.
+
+    Attributes
+    ----------
+    X : ndarray, shape (n, d)
+        Values in the units and the order of the model's inputs; NaN where a row has a fault.
+    faults : dict of int to list of str
+        Faults by row.
+    notes : list of str
+        What was done to whole columns.
+    """
+
+    X: np.ndarray[Any, np.dtype[np.float64]]
+    faults: dict[int, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_points(
+    points: Any,
+    inputs: Sequence[Column],
+    known: Mapping[str, Column],
+    *,
+    ignore_extra: bool = False,
+) -> Points:
+    """
+    Bring points into the order and the units of a model's inputs.
+
+    Parameters
+    ----------
+    points : mapping, pandas.DataFrame or xarray.Dataset
+        By column name: values, ``(values, unit)``, or ``{"value": ..., "unit": ...}``. A name may
+        carry its unit, as ``M1 [TeV]``; a Dataset's variables may, in ``attrs["units"]``. Single
+        numbers stand for all points.
+    inputs : sequence of Column
+        The model's inputs, in order.
+    known : mapping of str to Column
+        All columns of the bundle.
+    ignore_extra : bool
+        Let unknown columns pass.
+
+    Returns
+    -------
+    Points
+
+    Raises
+    ------
+    ColumnError
+        If columns are missing, unknown or given twice.
+    ShapeError
+        If columns differ in length.
+    UsageError
+        If the points carry no names.
+    """
+    given, notes = _by_column(points, known, ignore_extra)
+    missing = [column.name for column in inputs if column.name not in given]
+    if missing:
+        wanted = ", ".join(column.name for column in inputs)
+        raise ColumnError(f"points: missing {', '.join(missing)}; the model needs {wanted}")
+    n = _length({column.name: given[column.name][0] for column in inputs})
+    answer = Points(np.empty((n, len(inputs))), notes=notes)
+    for position, column in enumerate(inputs):
+        values, unit = given[column.name]
+        _fill(answer, position, column, values, unit)
+    _fault_not_finite(answer, inputs)
+    return answer
+
+
+def _items(points: Any) -> Iterable[tuple[str, Any, str | None]]:
+    if hasattr(points, "data_vars"):
+        for name in [*points.data_vars, *points.coords]:
+            variable = points[name]
+            yield str(name), variable.values, variable.attrs.get("units")
+    elif isinstance(points, Mapping) or hasattr(points, "columns"):
+        for name in points.columns if hasattr(points, "columns") else points:
+            value = points[name]
+            if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str):
+                yield str(name), value[0], value[1]
+            elif isinstance(value, Mapping):
+                yield str(name), value.get("value"), value.get("unit")
+            else:
+                yield str(name), value, None
+    elif getattr(getattr(points, "dtype", None), "names", None):
+        for name in points.dtype.names:
+            yield name, points[name], None
+    else:
+        raise UsageError(
+            f"points: found {type(points).__name__} without column names, allowed a mapping, a "
+            "DataFrame or a Dataset; columns go by name, never by position"
+        )
+
+
+def _by_column(
+    points: Any, known: Mapping[str, Column], ignore_extra: bool
+) -> tuple[dict[str, tuple[Any, str | None]], list[str]]:
+    aliases = _aliases(known)
+    given: dict[str, tuple[Any, str | None]] = {}
+    unknown: list[str] = []
+    ignored: list[str] = []
+    for name, values, unit in _items(points):
+        header = _HEADER.match(name)
+        if header and name not in known and name not in aliases:
+            name, unit = header.group(1), header.group(2)
+        if name in known:
+            target = name
+        elif len(aliases.get(name, ())) == 1:
+            target = aliases[name][0]
+        elif name in aliases:
+            raise ColumnError(f"points: {name!r} may be {' or '.join(aliases[name])}; use its name")
+        elif ignore_extra or _IDENTIFIERS.match(name):
+            ignored.append(name)
+            continue
+        else:
+            unknown.append(name)
+            continue
+        if target in given:
+            raise ColumnError(f"points: {target} is given twice; leave one of the two out")
+        given[target] = (values, unit)
+    if unknown:
+        raise _unknown(unknown, known)
+    notes = [f"passed through: {', '.join(ignored)}"] if ignored else []
+    return given, notes
+
+
+def _aliases(known: Mapping[str, Column]) -> dict[str, list[str]]:
+    aliases: dict[str, list[str]] = {}
+    for column in known.values():
+        for alias in column.aliases:
+            aliases.setdefault(alias, []).append(column.name)
+    return aliases
+
+
+def _unknown(unknown: Sequence[str], known: Mapping[str, Column]) -> ColumnError:
+    hints = []
+    for name in unknown:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hints.append(f"{name!r} (nearest: {near[0]})" if near else repr(name))
+    return ColumnError(
+        f"points: unknown {', '.join(hints)}; correct the name, leave the column out, or pass "
+        "--ignore-extra (in Python: ignore_extra=True)"
+    )
+
+
+def _length(columns: Mapping[str, Any]) -> int:
+    lengths = {name: len(values) for name, values in columns.items() if np.ndim(values) > 0}
+    if any(np.ndim(values) > 1 for values in columns.values()):
+        raise ShapeError("points: found a column with two dimensions, allowed one value per point")
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+        raise ShapeError(f"points: columns differ in length ({found}); give one value per point")
+    return next(iter(lengths.values()), 1)
+
+
+def _fill(answer: Points, position: int, column: Column, values: Any, unit: str | None) -> None:
+    numbers = _numbers(answer, column, values)
+    if unit is not None and unit.strip() != column.unit:
+        try:
+            numbers = units.convert(numbers, unit.strip(), column.unit)
+            answer.notes.append(f"{column.name}: converted from {unit} to {column.unit}")
+        except UnitError as error:
+            fault = f"{column.name}: {error}"
+            for row in range(len(answer.X)):
+                answer.faults.setdefault(row, []).append(fault)
+            numbers = np.full(len(answer.X), np.nan)
+    answer.X[:, position] = numbers
+
+
+def _numbers(answer: Points, column: Column, values: Any) -> Any:
+    array = np.asarray(values)
+    if array.dtype.kind in "fiu":
+        return array.astype(np.float64)
+    if array.dtype.kind == "b":
+        raise ColumnError(f"points: {column.name}: found true/false, allowed numbers")
+    cells = np.broadcast_to(np.asarray(values, dtype=object), (len(answer.X),))
+    numbers = np.full(len(answer.X), np.nan)
+    for row, cell in enumerate(cells):
+        try:
+            numbers[row] = float(cell)
+        except (TypeError, ValueError):
+            fault = f"{column.name}: found {str(cell)[:40]!r}, allowed a number"
+            answer.faults.setdefault(row, []).append(fault)
+    return numbers
+
+
+def _fault_not_finite(answer: Points, inputs: Sequence[Column]) -> None:
+    wrong = ~np.isfinite(answer.X)
+    if not wrong.any():
+        return
+    for row, position in np.argwhere(wrong):
+        value, column = answer.X[row, position], inputs[position]
+        faults = answer.faults.setdefault(int(row), [])
+        if not any(fault.startswith(f"{column.name}:") for fault in faults):
+            faults.append(f"{column.name}: found {value}, allowed a finite number")

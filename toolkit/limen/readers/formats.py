@@ -1,0 +1,91 @@
+"""The formats that can be read; one more joins by one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from limen.errors import ReadError
+from limen.readers.archives import open_npz
+from limen.readers.arrays import open_npy
+from limen.readers.arrow import open_parquet
+from limen.readers.delimited import open_delimited
+from limen.readers.options import Selection
+from limen.readers.tables import Table
+
+__all__ = ["FORMATS", "Format", "guess_format"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """
+    A file format.
+
+    Parameters
+    ----------
+    open : callable
+        ``open(path, options, selection)`` gives the `Table` of one file.
+    suffixes : tuple of str
+        Endings of file names, in lower case.
+    options : frozenset of str
+        Options it understands beside the common ones.
+    magic : bytes
+        First bytes of such files; empty if there are none.
+    """
+
+    open: Callable[[Path, Mapping[str, Any], Selection], Table]
+    suffixes: tuple[str, ...]
+    options: frozenset[str] = frozenset()
+    magic: bytes = b""
+
+
+_TEXT = (".csv", ".tsv", ".txt", ".dat", ".csv.gz", ".tsv.gz", ".txt.gz", ".dat.gz")
+_TEXT_OPTIONS = frozenset({"comment", "delimiter", "names", "skip_lines"})
+
+FORMATS: Mapping[str, Format] = {
+    "csv": Format(open_delimited, _TEXT, _TEXT_OPTIONS),
+    "parquet": Format(open_parquet, (".parquet", ".pq"), magic=b"PAR1"),
+    "npy": Format(open_npy, (".npy",), frozenset({"names"}), b"\x93NUMPY"),
+    "npz": Format(open_npz, (".npz",), frozenset({"names"}), b"PK\x03\x04"),
+}
+
+
+def guess_format(path: Path) -> str:
+    """
+    Find the format of a file by its name, else by its first bytes.
+
+    Parameters
+    ----------
+    path : Path
+        An existing file.
+
+    Returns
+    -------
+    str
+        A key of `FORMATS`.
+
+    Raises
+    ------
+    ReadError
+        If neither tells.
+
+    Examples
+    --------
+    >>> guess_format(Path("scan.csv.gz"))
+    'csv'
+    """
+    lower = path.name.lower()
+    for name, form in FORMATS.items():
+        if lower.endswith(form.suffixes):
+            return name
+    with path.open("rb") as stream:
+        start = stream.read(16)
+    for name, form in FORMATS.items():
+        if form.magic and start.startswith(form.magic):
+            return name
+    raise ReadError(
+        f"{path}: neither its name nor its first bytes tell its format, allowed "
+        f"{', '.join(FORMATS)}; state the format"
+    )

@@ -1,0 +1,151 @@
+"""Options of a ``read`` entry: what every format understands, checked before a file is touched."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from limen.errors import Fault
+
+__all__ = ["COMMON_OPTIONS", "MAX_CATEGORIES", "Selection", "check_options", "nearest"]
+
+MAX_CATEGORIES = 256
+COMMON_OPTIONS = frozenset({"categories", "columns", "drop"})
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """
+    Which columns of the files are wanted, and under which names.
+
+    Parameters
+    ----------
+    rename : mapping of str to str
+        Option ``columns``: name in the file to name in the scan.
+    drop : frozenset of str
+        Option ``drop``: names in the file that are not read.
+    categories : mapping of str to mapping of str to int
+        Option ``categories``: for a column of text (name in the file), the code of each text.
+    """
+
+    rename: Mapping[str, str] = field(default_factory=dict)
+    drop: frozenset[str] = frozenset()
+    categories: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Selection:
+        """
+        Take the common options out of a ``read`` entry that `check_options` has passed.
+
+        Examples
+        --------
+        >>> Selection.from_options({"drop": ["job"], "columns": {"m(h)": "mh"}}).rename
+        {'m(h)': 'mh'}
+        """
+        return cls(
+            options.get("columns", {}),
+            frozenset(options.get("drop", ())),
+            options.get("categories", {}),
+        )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """
+    Suggest what a name may have been meant to be, as the end of a message.
+
+    Examples
+    --------
+    >>> nearest("delimeter", ["comment", "delimiter"])
+    "did you mean 'delimiter'?"
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"allowed {', '.join(repr(n) for n in names[:20])}{', ...' if len(names) > 20 else ''}"
+
+
+def check_options(options: Mapping[str, Any], allowed: Iterable[str]) -> list[Fault]:
+    """
+    List what is wrong with the options of a ``read`` entry.
+
+    Parameters
+    ----------
+    options : mapping
+        As written in the scan document.
+    allowed : iterable of str
+        Options of the format, beside the common ones.
+
+    Returns
+    -------
+    list of Fault
+
+    Examples
+    --------
+    >>> print(check_options({"drop": "job"}, ())[0])
+    option 'drop': found 'job', allowed a list of column names; correct it
+    """
+    known = COMMON_OPTIONS.union(allowed)
+    faults = []
+    for name, value in options.items():
+        if name not in known:
+            faults.append(Fault(f"option '{name}'", f"not known; {nearest(str(name), known)}"))
+            continue
+        fits, expected = _CHECKS[name]
+        if not fits(value):
+            text = f"found {value!r}, allowed {expected}; correct it"
+            faults.append(Fault(f"option '{name}'", text))
+    return faults
+
+
+def _is_names(value: object) -> bool:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) and v for v in value):
+        return False
+    return len(set(value)) == len(value)
+
+
+def _is_renaming(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and isinstance(new, str) and new for name, new in value.items()
+    )
+
+
+def _is_categories(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and isinstance(codes, Mapping) and _is_codes(codes)
+        for name, codes in value.items()
+    )
+
+
+def _is_codes(codes: Mapping[Any, Any]) -> bool:
+    return 0 < len(codes) <= MAX_CATEGORIES and all(
+        isinstance(text, str) and type(code) is int and -(2**15) <= code < 2**15
+        for text, code in codes.items()
+    )
+
+
+def _is_delimiter(value: object) -> bool:
+    if value in ("tab", "whitespace"):
+        return True
+    return isinstance(value, str) and len(value) == 1 and (value == "\t" or not _plain(value))
+
+
+def _plain(character: str) -> bool:
+    """Tell whether a character is part of fields or lines, and so cannot separate them."""
+    return character.isalnum() or character.isspace() or character in '"+-._'
+
+
+_CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "categories": (
+        _is_categories,
+        f"{{column: {{text: code}}}} with 1 to {MAX_CATEGORIES} quoted texts and 16-bit codes",
+    ),
+    "columns": (_is_renaming, "{name in the file: name in the scan}"),
+    "comment": (lambda value: isinstance(value, str) and len(value) == 1, "one character"),
+    "delimiter": (_is_delimiter, "one character such as ',' or ';', 'tab' or 'whitespace'"),
+    "drop": (_is_names, "a list of column names"),
+    "names": (_is_names, "a list of different column names"),
+    "skip_lines": (lambda value: type(value) is int and value >= 0, "a number of lines"),
+}

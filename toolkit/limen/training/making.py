@@ -1,0 +1,240 @@
+"""Train a model on a bundle's scan, or adopt a user's own, and publish it in the bundle."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from limen import estimators
+from limen.bundle import Bundle
+from limen.confidence import Calibration
+from limen.domain import fit_domain
+from limen.errors import FrozenError, UsageError
+from limen.estimators import FittedModel
+from limen.manifest import ModelCard
+from limen.training.judging import calibrate
+from limen.training.publishing import publish
+from limen.training.rows import TRAIN, TrainingRows, load_rows
+from limen.transforms import TargetTransform
+
+__all__ = ["add_model", "train"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
+
+
+def train(
+    bundle: Bundle,
+    target: str,
+    *,
+    estimator: str = "forest",
+    name: str | None = None,
+    seed: int = 0,
+    inputs: Sequence[str] | None = None,
+    allow_derived: bool = False,
+    nuisances: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    replace: bool = False,
+) -> ModelCard:
+    """
+    Train, calibrate, export and verify a model, and add it to a draft bundle.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        A draft.
+    target : str
+        Column to learn: a label, limit, test, likelihood or observable.
+    estimator : {"forest", "boosted", "mlp", "gp"}
+    name : str, optional
+        Name of the model; the target's by default.
+    seed : int
+        Seed of every random choice; the same scan, seed and versions give the same bytes.
+    inputs : sequence of str, optional
+        Input columns; all of role parameter (and nuisance, if included) by default.
+    allow_derived : bool
+        Allow inputs that hold the answer.
+    nuisances : {"include", "profile", "marginalise"}, optional
+        Needed where the scan samples nuisance columns.
+    options : mapping, optional
+        Hyper-parameters of the estimator.
+    replace : bool
+        Replace a model of the same name.
+
+    Returns
+    -------
+    ModelCard
+
+    Raises
+    ------
+    ColumnError, UsageError, TrainingError
+        If target, inputs or options do not fit, or there is nothing to learn.
+    ExportError
+        If the exported graph gives other answers than the model.
+    FrozenError
+        If the bundle is frozen.
+    """
+    model_name = _model_name(bundle, name or target.lower(), replace)
+    rows = load_rows(bundle, target, inputs, allow_derived=allow_derived, nuisances=nuisances)
+    rng = np.random.default_rng(seed)
+    part = rows.part(TRAIN)
+    transform = _transform(rows)
+    y = rows.y[part] if rows.task == "classification" else transform.forward(rows.y[part])
+    fitted = estimators.fit(
+        estimator,
+        rows.X[part],
+        y,
+        rows.task,
+        seed=seed,
+        options=_options(estimator, rows, options),
+    )
+    rebuild = _rebuild(
+        target, estimator, model_name, seed, inputs, allow_derived, nuisances, options
+    )
+    return _finish(bundle, model_name, rows, fitted, transform, rng, seed, rebuild)
+
+
+def add_model(
+    bundle: Bundle,
+    model: Any,
+    *,
+    target: str,
+    inputs: Sequence[str],
+    name: str | None = None,
+    seed: int = 0,
+    allow_derived: bool = False,
+    replace: bool = False,
+) -> ModelCard:
+    """
+    Adopt one's own model: the same audit, calibration, probe and card as a trained one.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        A draft.
+    model : str, Path or fitted estimator
+        An ONNX file, or a fitted scikit-learn or xgboost estimator or pipeline. It must answer in
+        the target's own unit (labels: a probability).
+    target : str
+        The column it predicts.
+    inputs : sequence of str
+        The columns it takes, in its order and in the columns' units.
+    name, seed, allow_derived, replace
+        As for :func:`train`.
+
+    Returns
+    -------
+    ModelCard
+
+    Raises
+    ------
+    GraphError
+        If the graph may not be run.
+    ExportError
+        If the estimator cannot be exported faithfully.
+    """
+    source = Path(model) if isinstance(model, (str, Path)) else model
+    default = source.stem if isinstance(source, Path) else type(source).__name__
+    model_name = _model_name(bundle, name or re.sub(r"[^a-z0-9_-]", "-", default.lower()), replace)
+    rows = load_rows(bundle, target, list(inputs), allow_derived=allow_derived, nuisances="include")
+    rng = np.random.default_rng(seed)
+    fitted = estimators.adopt(source, rows.task, rows.X[rows.part(TRAIN)], classes=rows.codes)
+    described = source.name if isinstance(source, Path) else type(source).__name__
+    rebuild = (
+        f"adopted from {described}, which was trained outside; limen add-model BUNDLE {described} "
+        f"--target {target} --inputs {','.join(inputs)} --name {model_name} --seed {seed}"
+    )
+    return _finish(bundle, model_name, rows, fitted, TargetTransform(), rng, seed, rebuild)
+
+
+def _model_name(bundle: Bundle, name: str, replace: bool) -> str:
+    if bundle.status == "frozen":
+        raise FrozenError(
+            f"{bundle.path}: this bundle is frozen and never changes; make the next version: "
+            "limen edit BUNDLE --set ... -o NEW_BUNDLE"
+        )
+    if not _NAME.match(name):
+        raise UsageError(
+            f"model name: found {name!r}, allowed a lower-case letter, then lower-case letters, "
+            "digits, - and _; give --name"
+        )
+    if name in bundle.models and not replace:
+        raise UsageError(
+            f"model name: {name!r} is there already; choose another name, or say --replace"
+        )
+    return name
+
+
+def _transform(rows: TrainingRows) -> TargetTransform:
+    if rows.task == "classification":
+        return TargetTransform()
+    return TargetTransform.choose(rows.target.quantity, rows.target.role, rows.y[rows.part(TRAIN)])
+
+
+def _options(
+    estimator: str, rows: TrainingRows, options: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    chosen = dict(options or {})
+    logarithmic = [i for i, column in enumerate(rows.inputs) if column.scale == "log"]
+    if estimator in ("mlp", "gp") and logarithmic:
+        chosen.setdefault("log_inputs", logarithmic)
+    return chosen
+
+
+def _rebuild(
+    target: str,
+    estimator: str,
+    name: str,
+    seed: int,
+    inputs: Sequence[str] | None,
+    allow_derived: bool,
+    nuisances: str | None,
+    options: Mapping[str, Any] | None,
+) -> str:
+    line = (
+        f"limen train BUNDLE --target {target} --estimator {estimator} --name {name} --seed {seed}"
+    )
+    if inputs is not None:
+        line += f" --inputs {','.join(inputs)}"
+    if allow_derived:
+        line += " --allow-derived"
+    if nuisances is not None:
+        line += f" --nuisances {nuisances}"
+    for key, value in sorted((options or {}).items()):
+        line += f" --option {key}={value}"
+    return line
+
+
+def _finish(
+    bundle: Bundle,
+    name: str,
+    rows: TrainingRows,
+    fitted: FittedModel,
+    transform: TargetTransform,
+    rng: np.random.Generator,
+    seed: int,
+    rebuild: str,
+) -> ModelCard:
+    names = [column.name for column in rows.inputs]
+    domain = fit_domain(rows.X[rows.part(TRAIN)], rng=rng, names=names)
+    calibration = Calibration()
+    out_of_bag = fitted.out_of_bag if rows.task == "classification" else None
+    if rows.task == "classification" and len(rows.codes) == 2:
+        calibration = calibrate(rows, fitted.predict(rows.X), out_of_bag, rng)
+        out_of_bag = None if out_of_bag is None else calibration.apply(out_of_bag)
+    return publish(
+        bundle,
+        name,
+        rows,
+        fitted,
+        calibration=calibration,
+        transform=transform,
+        domain=domain,
+        out_of_bag=out_of_bag,
+        rng=rng,
+        seed=seed,
+        rebuild=rebuild,
+    )

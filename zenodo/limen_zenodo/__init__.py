@@ -1,0 +1,3 @@
+"""Bundles by DOI: retrieval, remote reading, deposit and search."""
+
+__all__: list[str] = []
