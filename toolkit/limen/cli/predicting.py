@@ -14,6 +14,7 @@ import click
 from limen.cli.arguments import as_json, assignments, bundle_argument, model_names, print_json
 from limen.cli.running import PARTLY, REFUSED
 from limen.errors import ReadError, StorageError, UsageError
+from limen.prediction.points import is_identifier
 
 if TYPE_CHECKING:
     from limen.prediction import Predictor, Verdicts
@@ -161,9 +162,12 @@ def _read_csv(stream: TextIO, where: str) -> Iterator[dict[str, list[str]]]:
 def _rows(
     predictor: Predictor, answer: Verdicts, start: int, block: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
+    carried = [name for name in block if is_identifier(name) and name not in predictor.columns]
+    carried = [name for name in carried if name not in ("point", "model")]
     found = []
     for number in range(len(answer)):
         row: dict[str, Any] = {"point": start + number, "model": predictor.card.name}
+        row |= {name: str(block[name][number]) for name in carried}
         row |= answer[number].to_dict()
         if answer.neighbours:
             row["nearest"] = [
@@ -240,35 +244,32 @@ def _print_one(rows: list[dict[str, Any]], predictors: Mapping[str, Predictor]) 
     for row in rows:
         predictor = predictors[row["model"]]
         click.echo(f"{row['model']}: {row['verdict'].replace('_', ' ')}")
-        definition = (predictor.target.definition or {}).get("text")
-        if definition:
-            click.echo(f"  label       {predictor.target.name} = {definition}")
-        for name in _NUMBERS:
-            if row[name] is not None:
-                unit = (
-                    row["unit"]
-                    if name in ("value", "lower", "upper") and row["unit"] != "1"
-                    else ""
-                )
-                click.echo(f"  {name:<12}{row[name]:.6g} {unit}".rstrip())
-        if "extrapolated" in row:
-            click.echo(
-                f"  extrapolated {row['extrapolated']} (outside the domain, backed by nothing)"
-            )
-        for reason in row["reasons"]:
-            click.echo(f"  because     {reason}")
-        for near in row.get("nearest", []):
-            target = predictor.target.name
-            click.echo(
-                f"  near        row {near['row']} at distance {near['distance']}: "
-                f"{target} {near[target]}"
-            )
-        if row["confidence"] is not None or row["lower"] is not None:
-            for entry in predictor.card.confidence:
-                click.echo(
-                    f"  {entry['kind']}: {entry['meaning']} Population: {entry['population']}."
-                )
-        click.echo(f"  cite        {predictor.attrs['cite']}")
+        for name, text in _details(row, predictor):
+            click.echo(f"  {name:<14}{text}")
+
+
+def _details(row: dict[str, Any], predictor: Predictor) -> Iterator[tuple[str, str]]:
+    target = predictor.target
+    yield "predicts", f"{target.name}: {(target.definition or {}).get('text', target.title)}"
+    for name in _NUMBERS:
+        if row[name] is not None:
+            unit = row["unit"] if name in ("value", "lower", "upper") and row["unit"] != "1" else ""
+            yield name.replace("_", " "), f"{row[name]:.6g} {unit}".rstrip()
+    if "extrapolated" in row:
+        yield "extrapolated", f"{row['extrapolated']:.6g} (outside the domain, backed by nothing)"
+    for reason in row["reasons"]:
+        yield "because", reason
+    for near in row.get("nearest", []):
+        value = near[target.name]
+        yield (
+            "near",
+            f"row {near['row']} at distance {near['distance']:.4g}: {target.name} {value:g}",
+        )
+    if row["confidence"] is not None or row["lower"] is not None:
+        for entry in predictor.card.confidence:
+            yield "meaning", f"{entry['kind']}: {entry['meaning']}"
+        yield "population", str(predictor.attrs["confidence_population"])
+    yield "cite", str(predictor.attrs["cite"])
 
 
 def _finish(rows: list[dict[str, Any]], n: int) -> None:

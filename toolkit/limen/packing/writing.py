@@ -145,11 +145,27 @@ def _check_columns(
             )
             for name in sorted(set(declared) - found - made)
         ]
+        faults += _unit_faults(number, source, declared)
     if any(set(source.columns) != set(opened[0].columns) for source in opened[1:]):
         text = "the entries have different columns; drop what only some have"
         faults.append(Fault("/read", text))
     if faults:
         raise DataError.from_faults(where, faults)
+
+
+def _unit_faults(
+    number: int, source: readers.Source, declared: Mapping[str, Mapping[str, Any]]
+) -> list[Fault]:
+    """Compare units that the files state with the declared ones."""
+    return [
+        Fault(
+            f"/tables/0/columns/{name}/unit",
+            f"found {declared[name]['unit']!r}, the files of /read/{number} say {unit!r}; "
+            "declare the unit that the numbers are in",
+        )
+        for name, unit in source.describe().get("units", {}).items()
+        if name in declared and declared[name]["unit"] != unit
+    ]
 
 
 def write_bundle(

@@ -19,7 +19,7 @@ from limen import units
 from limen.errors import ColumnError, ShapeError, UnitError, UsageError
 from limen.manifest import Column
 
-__all__ = ["Points", "read_points"]
+__all__ = ["Points", "is_identifier", "read_points"]
 
 _HEADER = re.compile(r"(.+?)\s*\[([^\]]*)\]\s*\Z")
 # Columns that only name a point pass through.
@@ -98,6 +98,11 @@ def read_points(
     return answer
 
 
+def is_identifier(name: str) -> bool:
+    """Tell whether a column only names its points, as ``id`` or ``file``."""
+    return _IDENTIFIERS.match(name) is not None
+
+
 def _items(points: Any) -> Iterable[tuple[str, Any, str | None]]:
     if hasattr(points, "data_vars"):
         for name in [*points.data_vars, *points.coords]:
@@ -139,7 +144,7 @@ def _by_column(
             target = aliases[name][0]
         elif name in aliases:
             raise ColumnError(f"points: {name!r} may be {' or '.join(aliases[name])}; use its name")
-        elif ignore_extra or _IDENTIFIERS.match(name):
+        elif ignore_extra or is_identifier(name):
             ignored.append(name)
             continue
         else:
