@@ -173,7 +173,7 @@ unconsolidated = zarr.open_group(
 )
 assert sorted(unconsolidated) == ["label", "valid_label", "x"]
 try:
-    import limen
+    import limen.errors  # an editable install leaves a folder of that name with the schemas
 except ImportError:
     print(data.x.values.tobytes().hex(), data.label.values.tolist())
 """

@@ -253,11 +253,6 @@ class BsllLikelihood:
         at_truth = (self.residuals(np.repeat(point[None], n, axis=0), data) ** 2).sum(axis=1)
         return np.asarray(np.maximum(at_truth - lowest, 0.0))
 
-    def fisher(self, point: Array) -> Array:
-        """Give the Fisher information at a point, shape (10, 10): half the Hessian of chi2."""
-        jacobian = self._jacobian(point[None])[0]
-        return np.asarray(jacobian.T @ jacobian)
-
 
 @cache
 def likelihood() -> BsllLikelihood:

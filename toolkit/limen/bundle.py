@@ -217,13 +217,10 @@ class Bundle:
         SchemaError
             If the changed manifest breaks the schema; nothing is changed then.
         """
-        if self.status == "frozen":
-            raise FrozenError(
-                f"{self.path}: this bundle is frozen and never changes; make the next version: "
-                "limen edit BUNDLE --set ... -o NEW_BUNDLE"
-            )
+        _refuse_frozen(self.path, self._document)
         with journal.editing(self.path) as folder:
             document = _load(self.path)
+            _refuse_frozen(self.path, document)
             change = Edit(folder, document, self.path)
             yield change
             document = complete(change.manifest, folder, change.roles)
@@ -262,12 +259,8 @@ class Bundle:
 
     def as_parent(self) -> dict[str, Any]:
         """Give the ``parent`` entry of a bundle made from this one."""
-        return {
-            "id": self._document["id"],
-            "version": self._document["version"],
-            "doi": self._document.get("doi"),
-            "manifest_sha256": self.manifest_sha256,
-        }
+        named = {key: self._document[key] for key in ("id", "version", "doi") if key in self._document}
+        return named | {"manifest_sha256": self.manifest_sha256}
 
 
 class Edit:
@@ -342,16 +335,39 @@ def open_bundle(path: str | Path) -> Bundle:
 
 def _load(folder: Path) -> dict[str, Any]:
     path = journal.resolve(folder, journal.MANIFEST)
-    if path.is_symlink() or not path.is_file():
+    if path.is_symlink():
+        raise IntegrityError(f"{path}: found a link, allowed a plain file; get the bundle again")
+    if not path.is_file():
+        # A writer that just finished has moved it to its place.
+        path = folder / journal.MANIFEST
+    if not path.is_file():
         raise BundleNotFoundError(
             f"{folder}: no bundle.json here; give the folder of a bundle, or make one: limen pack"
         )
-    document = schema.load_json(path)
+    document = _load_present(folder, path)
     faults = manifest.check_manifest(document)
     if faults:
         schema.refuse_later_format(document, str(path))
         raise SchemaError.from_faults(str(path), faults)
     return dict(document)
+
+
+def _refuse_frozen(folder: Path, document: Mapping[str, Any]) -> None:
+    if document["status"] == "frozen":
+        raise FrozenError(
+            f"{folder}: this bundle is frozen and never changes; make the next version: "
+            "limen edit BUNDLE --set ... -o NEW_BUNDLE"
+        )
+
+
+def _load_present(folder: Path, path: Path) -> dict[str, Any]:
+    """Load the manifest, also while a writer moves it to its place."""
+    try:
+        return schema.load_json(path)
+    except IntegrityError:
+        if path.exists():
+            raise
+        return schema.load_json(folder / journal.MANIFEST)
 
 
 def complete(document: dict[str, Any], folder: Path, roles: Mapping[str, str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from limen.bsll import BsllLikelihood, likelihood
 from limen.bundle import Bundle
+from limen.errors import UsageError
 from limen.packing import make_bundle
 
 __all__ = ["Facts", "draw", "make_example", "scan_document"]
@@ -24,6 +25,7 @@ LEVEL = 0.95
 ORIGINS = {"0": "uniform", "1": "broad", "2": "posterior", "3": "benchmark"}
 # ln L divided by this in the broad sample: it fills the band around the 95 % boundary.
 TEMPERATURE = 4.0
+_FEWEST_ROWS = 400
 _SYMBOLS = {
     "C7_bs": "C_7",
     "C7p_bs": "C_7'",
@@ -89,7 +91,14 @@ def draw(n: int, rng: np.random.Generator, best_fit: Array) -> tuple[Array, Arra
     origin : ndarray of int8, shape (m,)
     walker : ndarray of int32, shape (m,)
         The chain a row is from; its own number for rows that are from none.
+
+    Raises
+    ------
+    UsageError
+        If the rows are too few for three parts.
     """
+    if n < _FEWEST_ROWS:
+        raise UsageError(f"rows: found {n}, allowed {_FEWEST_ROWS} or more")
     model = likelihood()
     each = max(n // 10 * 3 // 10, 10) * 10
     uniform = rng.uniform(model.low, model.high, (n - 2 * each, len(best_fit)))

@@ -46,9 +46,12 @@ def set_fields(manifest: dict[str, Any], changes: Mapping[str, str]) -> None:
     """
     import yaml
 
+    from limen.schema.yaml_loader import StrictLoader
+
     for name, text in changes.items():
         try:
-            value = yaml.safe_load(text) if text else None
+            # The loader of scan documents: "yes" and "2026-01-31" stay text. It builds no objects.
+            value = yaml.load(text, StrictLoader) if text else None
         except yaml.YAMLError as error:
             raise UsageError(f"--set {name}: found {text!r}, allowed a YAML value") from error
         parts = name.split(".")

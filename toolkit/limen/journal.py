@@ -17,13 +17,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from limen import resources
-from limen.errors import StorageError
+from limen.errors import LimenError, StorageError
 
 __all__ = ["COMMIT", "EDIT", "MANIFEST", "editing", "new_folder", "resolve", "settle", "storing"]
 
 EDIT = ".edit"
 COMMIT = ".commit"
 MANIFEST = "bundle.json"
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free space and try again",
+    errno.EDQUOT: "the disk quota is used up; free space and try again",
+    errno.EACCES: "permission denied; change the permissions or choose another place",
+    errno.EPERM: "permission denied; change the permissions or choose another place",
+    errno.EROFS: "the file system is read-only; choose another place",
+    errno.EFBIG: "the file is larger than the file system allows; choose another place",
+    errno.ENOTDIR: "a file stands where a folder is needed; choose another place",
+}
 
 
 @contextmanager
@@ -34,25 +44,18 @@ def storing(where: Path) -> Iterator[None]:
     Raises
     ------
     StorageError
-        For a full disk, a quota, a folder that may not be written.
+        For a full disk, a quota, a folder that may not be written, and whatever else the system
+        says.
     """
     try:
         yield
+    except LimenError:
+        raise
     except OSError as error:
-        if isinstance(error, StorageError):
-            raise
-        reasons = {
-            errno.ENOSPC: "the disk is full; free space and try again",
-            errno.EDQUOT: "the disk quota is used up; free space and try again",
-            errno.EACCES: "the folder may not be written; change its permissions or choose another",
-            errno.EPERM: "the folder may not be written; change its permissions or choose another",
-            errno.EROFS: "the file system is read-only; choose another place",
-            errno.EFBIG: "the file is larger than the file system allows; choose another place",
-            errno.ENOTDIR: "a file stands where a folder is needed; choose another place",
-        }
-        if error.errno not in reasons:
-            raise
-        raise StorageError(f"{where}: {reasons[error.errno]} (nothing was changed)") from error
+        place = f"{error.filename or where}"
+        text = f"{error.strerror or error}; choose another place or correct it"
+        reason = _REASONS.get(error.errno or 0, text)
+        raise StorageError(f"{place}: {reason} (nothing was changed)") from error
 
 
 @contextmanager
@@ -88,8 +91,14 @@ def editing(folder: Path) -> Iterator[Path]:
             shutil.rmtree(edit, ignore_errors=True)
             raise
         os.rename(edit, folder / COMMIT)
-        resources.sync_folder(folder)
-        _finish(folder)
+        try:
+            resources.sync_folder(folder)
+            _finish(folder)
+        except OSError as error:
+            raise StorageError(
+                f"{folder}: the change is made, but its files could not be moved to their place "
+                f"({error.strerror}); opening the bundle finishes that"
+            ) from error
 
 
 def settle(folder: Path) -> None:
@@ -99,7 +108,7 @@ def settle(folder: Path) -> None:
     Does nothing while another process edits the folder, or where the folder cannot be written:
     :func:`resolve` reads through what is committed.
     """
-    if not ((folder / COMMIT).is_dir() or (folder / EDIT).is_dir()):
+    if not (_is_own(folder / COMMIT) or _is_own(folder / EDIT)):
         return
     try:
         with resources.folder_lock(folder, wait=False) as locked:
@@ -113,13 +122,18 @@ def settle(folder: Path) -> None:
 def resolve(folder: Path, name: str) -> Path:
     """Give the path under which the present content of ``name`` lies."""
     committed = folder / COMMIT / name
-    return committed if committed.is_file() else folder / name
+    return committed if _is_own(folder / COMMIT) and committed.is_file() else folder / name
+
+
+def _is_own(path: Path) -> bool:
+    """Tell a folder from a link to one: what lies elsewhere is never moved or removed."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _recover(folder: Path) -> None:
-    if (folder / COMMIT).is_dir():
+    if _is_own(folder / COMMIT):
         _finish(folder)
-    if (folder / EDIT).is_dir():
+    if _is_own(folder / EDIT):
         shutil.rmtree(folder / EDIT)
 
 
@@ -160,6 +174,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
     with storing(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         working = folder.parent / f".{folder.name}.new"
+        if working.is_symlink():
+            raise StorageError(f"{working}: found a link, allowed a folder; remove it")
         working.mkdir(exist_ok=True)
         with resources.folder_lock(working, wait=False) as locked:
             if not locked:

@@ -67,9 +67,9 @@ def _check_files(bundle: Bundle, report: Report, complete: bool) -> set[str]:
                 report.integrity.append(Fault(name, error.message))
         except LimenError as error:
             report.integrity.append(Fault(name, error.message))
-    hidden = {journal.EDIT, journal.COMMIT}
     for path in sorted(bundle.path.iterdir()):
-        if path.name not in listed and path.name not in hidden | {journal.MANIFEST}:
+        own = path.name in (journal.EDIT, journal.COMMIT) and not path.is_symlink()
+        if path.name not in listed and path.name != journal.MANIFEST and not own:
             text = "this file is not in the manifest; remove it, or attach it: limen edit --attach"
             report.integrity.append(Fault(path.name, text))
     report.done.append(f"size and SHA-256 of {len(good)} of {len(listed)} files")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["run_demo", "run_doctor"]
 
 _EXTRAS = {
-    "train": ("sklearn", "skl2onnx", "onnxmltools", "xgboost"),
+    "train": ("sklearn", "skl2onnx", "xgboost"),
     "io": ("pyarrow",),
 }
 _BASE = ("numpy", "onnx", "onnxruntime", "zarr", "xarray", "h5py", "jsonschema", "pooch", "click")

@@ -99,6 +99,6 @@ def _document(bundle: Bundle, where: str) -> dict[str, Any]:
     kept = {key: value for key, value in document.items() if key not in dropped}
     return kept | {
         "title": f"{document['title']} (selection)",
-        "parent": {k: v for k, v in bundle.as_parent().items() if v is not None},
+        "parent": bundle.as_parent(),
         "tables": [table],
     }

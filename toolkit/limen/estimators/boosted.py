@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULTS", "LINKS", "booster_graph", "fit_boosted"]
 
 DEFAULTS: dict[str, Any] = {
-    "learning_rate": 0.05,
+    "learning_rate": 0.1,
     "max_depth": 7,
     "min_child_weight": 2.0,
     "subsample": 0.8,
     "colsample_bytree": 0.7,
     "reg_lambda": 1.0,
     "max_bin": 256,
-    "max_rounds": 2000,
-    "patience": 40,
+    "max_rounds": 1000,
+    "patience": 30,
     "held_out": 0.1,
 }
 

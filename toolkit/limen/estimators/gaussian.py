@@ -45,7 +45,7 @@ fitted. ``kernel``: auto, matern or rbf. ``trend``: auto, constant, linear or qu
 """
 
 # With less noise the standard deviation is lost in rounding before it is that small.
-LEAST_NOISE = 1e-6
+LEAST_NOISE = 3e-6
 _KERNELS = ("matern", "rbf")
 _TRENDS = ("constant", "linear", "quadratic")
 MOST_ROWS = 4000

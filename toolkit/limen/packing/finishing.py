@@ -16,6 +16,7 @@ import numpy as np
 from limen.errors import DataError, Fault
 from limen.expressions import Expression
 from limen.packing.spool import Spool
+from limen.packing.storing import store_column
 
 __all__ = ["COMPARISONS", "Finisher"]
 
@@ -83,7 +84,8 @@ class Finisher:
         self.raise_faults()
         self._merge_masks()
         for column in self.columns:
-            self._store(column)
+            for message in store_column(self.spool, column):
+                self.fault(column["name"], message)
         self.raise_faults()
 
     def _in_order_of_need(self) -> list[dict[str, Any]]:
@@ -160,15 +162,15 @@ class Finisher:
                 lost = np.isnan(values) | (unreal & np.isinf(values))
                 yield self._valid(mask, start, stop) & ~lost
 
-        if new in self.spool:
+        if new in self.spool and new != mask:
             self.fault(
                 name, f"needs a mask of the name {new!r}, which is taken; rename that column"
             )
             return
         self.spool.put(new, np.bool_, masks())
-        self.columns.append(
-            {"name": new, "role": "mask", "unit": "1", "label": f"whether {name} is valid"}
-        )
+        if new != mask:
+            label = f"whether {name} is valid"
+            self.columns.append({"name": new, "role": "mask", "unit": "1", "label": label})
         column["valid"] = new
         self._blank(column, new)
 
@@ -195,6 +197,7 @@ class Finisher:
 
         if name not in self.spool:
             self.spool.put(name, np.float64, values())
+            self._inherit_mask(column, needed)
             self._mask(column)
             return
         for (start, stop), expected in zip(self.spool.ranges(), values(), strict=True):
@@ -209,6 +212,20 @@ class Finisher:
                     f"{expected[row - start]!r}; correct the expression or leave the column out",
                 )
                 return
+
+    def _inherit_mask(self, column: dict[str, Any], sources: list[str]) -> None:
+        """Mask a derived column where what it derives from is masked."""
+        masks = sorted({c["valid"] for c in self.columns if c["name"] in sources and "valid" in c})
+        if "valid" in column or not masks:
+            return
+        column["valid"] = masks[0]
+        if len(masks) > 1:
+            new = f"valid_{column['name']}"
+            both = (np.logical_and.reduce(list(b.values())) for b in self.spool.blocks(masks))
+            self.spool.put(new, np.bool_, both)
+            label = f"whether {column['name']} is valid"
+            self.columns.append({"name": new, "role": "mask", "unit": "1", "label": label})
+            column["valid"] = new
 
     def _maximum(self, text: str) -> float:
         inner = Expression(text)
@@ -251,7 +268,7 @@ class Finisher:
         for (start, stop), label in zip(self.spool.ranges(), expected, strict=True):
             given = self.spool.read(name, start, stop)
             valid = self._valid(mask, start, stop) & self._valid(column.get("valid"), start, stop)
-            bad = valid & (given.astype(np.int8) != label)
+            bad = valid & (given != label)
             if bad.any() and not first:
                 row = int(np.argmax(bad))
                 value = self.spool.read(source, start + row, start + row + 1)[0]
@@ -287,80 +304,3 @@ class Finisher:
         for column in self.columns:
             if column.get("valid") in replaced:
                 column["valid"] = replaced[column["valid"]]
-
-    def _store(self, column: dict[str, Any]) -> None:
-        """Bring a column into its dtype and note its range."""
-        name = column["name"]
-        present = self.spool.dtypes[name]
-        wanted = np.dtype(self._dtype(column, present))
-        policy = column.pop("precision", None)
-        error, low, high, wrong = 0.0, np.inf, -np.inf, -1
-
-        def stored() -> Iterator[Array]:
-            nonlocal error, low, high, wrong
-            for start, stop in self.spool.ranges():
-                values = self.spool.read(name, start, stop)
-                with np.errstate(invalid="ignore", over="ignore"):
-                    cast = values.astype(wanted)
-                    back = cast.astype(values.dtype)
-                    finite = np.isfinite(values) if values.dtype.kind == "f" else slice(None)
-                    lost = np.abs(back[finite].astype(float) - values[finite].astype(float))
-                if lost.size and wanted.kind != "b":
-                    scale = np.maximum(np.abs(values[finite].astype(float)), 1e-300)
-                    error = max(error, float((lost / scale).max()))
-                same = np.array_equal(back, values, equal_nan=values.dtype.kind == "f")
-                if not same and policy is None and wrong < 0:
-                    differ = (back != values) & ~(
-                        np.isnan(values) if values.dtype.kind == "f" else False
-                    )
-                    wrong = start + int(np.argmax(differ))
-                if values[finite].size:
-                    low = min(low, float(cast[finite].min()))
-                    high = max(high, float(cast[finite].max()))
-                yield cast
-
-        self.spool.put(name, wanted, stored())
-        column["dtype"] = wanted.name
-        if wrong >= 0:
-            self.fault(
-                name,
-                f"found a value in row {wrong} that {wanted} cannot hold exactly; declare a wider "
-                "dtype, or say precision: float32 to round on purpose",
-            )
-        if isinstance(policy, dict):
-            column["precision"] = policy
-        elif policy is not None:
-            column["precision"] = {
-                "source": present.name,
-                "stored": wanted.name,
-                "max_relative_error": error,
-            }
-        self._range(column, low, high)
-
-    def _dtype(self, column: dict[str, Any], present: np.dtype[Any]) -> str:
-        if column["role"] == "mask":
-            return "bool"
-        if column["role"] in ("label", "split"):
-            return str(column.get("dtype", "int8"))
-        if column.get("precision") is not None:
-            return "float32"
-        return str(column.get("dtype", present.name))
-
-    def _range(self, column: dict[str, Any], low: float, high: float) -> None:
-        if column["role"] in ("mask", "split", "id"):
-            return
-        if low > high:
-            self.fault(
-                column["name"],
-                "found no valid value in any row, allowed at least one; drop the column",
-            )
-            return
-        declared = column.get("range")
-        if declared is None:
-            column["range"] = [low, high]
-        elif low < declared[0] or high > declared[1]:
-            self.fault(
-                column["name"],
-                f"found values from {low:g} to {high:g}, allowed the declared range "
-                f"{declared[0]:g} to {declared[1]:g}; correct the range or the data",
-            )

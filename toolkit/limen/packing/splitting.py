@@ -31,6 +31,7 @@ def split_rows(
     seed: int = 0,
     fractions: Sequence[float] = FRACTIONS,
     stratify: str | None = None,
+    barred: Array | None = None,
 ) -> Array:
     """
     Split rows into training, calibration and test.
@@ -48,6 +49,8 @@ def split_rows(
         Shares of train, calibration, test; they sum to 1.
     stratify : str, optional
         Column within whose values the shares hold.
+    barred : ndarray of bool, shape (n,), optional
+        Rows whose equals train too, eligible or not.
 
     Returns
     -------
@@ -59,6 +62,8 @@ def split_rows(
             "train, calibration and test that sum to 1"
         )
     number = _numbers(spool, keys, seed)
+    if barred is not None:
+        eligible = eligible & ~np.isin(number, number[barred])
     strata = np.zeros(spool.n, dtype=np.int64)
     if stratify is not None:
         values = spool.read(stratify)
@@ -69,8 +74,10 @@ def split_rows(
         rows = np.flatnonzero((strata == stratum) & eligible)
         if rows.size:
             drawn = number[rows]
-            low, high = np.quantile(drawn, [fractions[2], fractions[2] + fractions[1]])
-            cuts.append((float(low), float(high)))
+            low = float(np.quantile(drawn, fractions[2]))
+            kept = min(1.0, fractions[1] + fractions[2])
+            high = float(np.quantile(drawn, kept)) if fractions[0] > 0 else np.inf
+            cuts.append((low, high))
             split[rows] = np.where(drawn < low, 2, np.where(drawn < high, 1, 0))
     _rejoin(split, number, eligible, cuts)
     return split
@@ -82,9 +89,11 @@ def _rejoin(
     """Bring together equal rows that strata with different cuts have parted."""
     for ends in zip(*cuts, strict=True):
         near = np.flatnonzero(eligible & (number >= min(ends)) & (number <= max(ends)))
-        first: dict[float, int] = {}
-        for row in near:
-            split[row] = first.setdefault(float(number[row]), int(split[row]))
+        if near.size:
+            _, group = np.unique(number[near], return_inverse=True)
+            least = np.full(group.max() + 1, len(SPLITS), dtype=np.int8)
+            np.minimum.at(least, group, split[near])
+            split[near] = least[group]
 
 
 def _numbers(spool: Spool, keys: Sequence[str], seed: int) -> Array:

@@ -59,7 +59,7 @@ class Spool:
                 if len(rows) != 1:
                     raise DataError(f"scan: columns of a block differ in length: {sorted(rows)}")
                 for name, stream in streams.items():
-                    _lossless(name, block[name], self.dtypes[name]).tofile(stream)
+                    _write(stream, _lossless(name, block[name], self.dtypes[name]))
                 self.n += rows.pop()
         finally:
             for stream in streams.values():
@@ -79,7 +79,7 @@ class Spool:
         working = self._folder / "working.raw"
         with working.open("wb") as stream:
             for block in blocks:
-                np.ascontiguousarray(block, dtype=dtype).tofile(stream)
+                _write(stream, np.asarray(block, dtype=dtype))
         working.replace(self._path(name))
         self.dtypes[name] = np.dtype(dtype)
 
@@ -101,6 +101,11 @@ class Spool:
 
     def __contains__(self, name: str) -> bool:
         return name in self.dtypes
+
+
+def _write(stream: BinaryIO, values: Array) -> None:
+    # Not tofile(): its error for a full disk has no number.
+    stream.write(np.ascontiguousarray(values).data)
 
 
 def _lossless(name: str, values: Array, dtype: np.dtype[Any]) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 
 from limen import documents, journal, manifest, readers, resources, schema
 from limen.bundle import SCAN, Bundle, complete, open_bundle
-from limen.errors import DataError, Fault, ReadError, SchemaError
+from limen.errors import DataError, Fault, ReadError, SchemaError, UsageError
 from limen.packing.finishing import Finisher
 from limen.packing.splitting import SPLITS, population_rows, split_rows
 from limen.packing.spool import Spool
@@ -249,13 +249,15 @@ def _split(spool: Spool, document: dict[str, Any], valid: np.ndarray[Any, Any]) 
     fractions = wish.setdefault("fractions", {"train": 0.7, "calibration": 0.15, "test": 0.15})
     parameters = [c["name"] for c in columns if c["role"] in ("parameter", "nuisance")]
     keys = [wish["group"]] if "group" in wish else parameters
+    eligible = population_rows(spool, wish.get("population"), valid)
     split = split_rows(
         spool,
         keys or [columns[0]["name"]],
-        population_rows(spool, wish.get("population"), valid),
+        eligible,
         seed=wish["seed"],
         fractions=[fractions[name] for name in SPLITS.values()],
         stratify=wish.get("stratify"),
+        barred=valid & ~eligible,
     )
     spool.put("split", np.int8, [split])
     columns.append(
@@ -305,7 +307,9 @@ def _manifest(document: dict[str, Any], rows: int, valid_rows: int) -> dict[str,
 
 
 def _now() -> str:
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if epoch and not epoch.isdecimal():
+        raise UsageError(f"SOURCE_DATE_EPOCH: found {epoch!r}, allowed seconds since 1970")
     moment = (
         datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
         if epoch

@@ -22,6 +22,7 @@ from limen.manifest import Column
 __all__ = ["Points", "is_identifier", "read_points"]
 
 _HEADER = re.compile(r"(.+?)\s*\[([^\]]*)\]\s*\Z")
+_ONE_VALUE = "give one value per point"
 # Columns that only name a point pass through.
 _IDENTIFIERS = re.compile(
     r"(?:id|point|name|label|row|index|file|unnamed: 0|.*_id)\Z", re.IGNORECASE
@@ -89,11 +90,10 @@ def read_points(
     if missing:
         wanted = ", ".join(column.name for column in inputs)
         raise ColumnError(f"points: missing {', '.join(missing)}; the model needs {wanted}")
-    n = _length({column.name: given[column.name][0] for column in inputs})
-    answer = Points(np.empty((n, len(inputs))), notes=notes)
+    arrays = {c.name: _array(c.name, given[c.name][0]) for c in inputs}
+    answer = Points(np.empty((_length(arrays), len(inputs))), notes=notes)
     for position, column in enumerate(inputs):
-        values, unit = given[column.name]
-        _fill(answer, position, column, values, unit)
+        _fill(answer, position, column, arrays[column.name], given[column.name][1])
     _fault_not_finite(answer, inputs)
     return answer
 
@@ -107,14 +107,16 @@ def _items(points: Any) -> Iterable[tuple[str, Any, str | None]]:
     if hasattr(points, "data_vars"):
         for name in [*points.data_vars, *points.coords]:
             variable = points[name]
-            yield str(name), variable.values, variable.attrs.get("units")
+            unit = variable.attrs.get("units")
+            yield str(name), variable.values, None if unit is None else str(unit)
     elif isinstance(points, Mapping) or hasattr(points, "columns"):
         for name in points.columns if hasattr(points, "columns") else points:
             value = points[name]
             if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str):
                 yield str(name), value[0], value[1]
             elif isinstance(value, Mapping):
-                yield str(name), value.get("value"), value.get("unit")
+                unit = value.get("unit")
+                yield str(name), value.get("value"), None if unit is None else str(unit)
             else:
                 yield str(name), value, None
     elif getattr(getattr(points, "dtype", None), "names", None):
@@ -135,9 +137,9 @@ def _by_column(
     unknown: list[str] = []
     ignored: list[str] = []
     for name, values, unit in _items(points):
-        header = _HEADER.match(name)
-        if header and name not in known and name not in aliases:
-            name, unit = header.group(1), header.group(2)
+        header = None if name in known or name in aliases else _HEADER.match(name)
+        if header:
+            name, unit = header.group(1), _one_unit(name, header.group(2), unit)
         if name in known:
             target = name
         elif len(aliases.get(name, ())) == 1:
@@ -159,6 +161,12 @@ def _by_column(
     return given, notes
 
 
+def _one_unit(name: str, header: str, unit: str | None) -> str:
+    if unit is not None and unit.strip() != header.strip():
+        raise ColumnError(f"points: {name!r} comes with the unit {unit!r}; leave one of them out")
+    return header
+
+
 def _aliases(known: Mapping[str, Column]) -> dict[str, list[str]]:
     aliases: dict[str, list[str]] = {}
     for column in known.values():
@@ -169,8 +177,9 @@ def _aliases(known: Mapping[str, Column]) -> dict[str, list[str]]:
 
 def _unknown(unknown: Sequence[str], known: Mapping[str, Column]) -> ColumnError:
     hints = []
+    allowed = [*known, *_aliases(known)]
     for name in unknown:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
         hints.append(f"{name!r} (nearest: {near[0]})" if near else repr(name))
     return ColumnError(
         f"points: unknown {', '.join(hints)}; correct the name, leave the column out, or pass "
@@ -178,13 +187,32 @@ def _unknown(unknown: Sequence[str], known: Mapping[str, Column]) -> ColumnError
     )
 
 
+def _array(name: str, values: Any) -> Any:
+    """Make an array of numbers or of cells; what a mask hides is NaN."""
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.ma.filled(values.astype(object), np.nan)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(f"points: {name}: found rows of different length; {_ONE_VALUE}") from error
+    if array.ndim > 1:
+        raise ShapeError(f"points: {name}: found {array.ndim} dimensions; {_ONE_VALUE}")
+    if array.dtype.kind not in "fiuUSO":
+        raise ColumnError(f"points: {name}: found values of type {array.dtype}, allowed numbers")
+    if array.dtype.kind == "U" and not (np.char.find(array, "_") >= 0).any():
+        try:
+            return array.astype(np.float64)
+        except ValueError:
+            # Cell by cell, to tell which ones are no numbers.
+            return np.asarray(values, dtype=object)
+    return np.asarray(values, dtype=object) if array.dtype.kind in "US" else array
+
+
 def _length(columns: Mapping[str, Any]) -> int:
-    lengths = {name: len(values) for name, values in columns.items() if np.ndim(values) > 0}
-    if any(np.ndim(values) > 1 for values in columns.values()):
-        raise ShapeError("points: found a column with two dimensions, allowed one value per point")
+    lengths = {name: len(values) for name, values in columns.items() if values.ndim}
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name}: {length}" for name, length in lengths.items())
-        raise ShapeError(f"points: columns differ in length ({found}); give one value per point")
+        raise ShapeError(f"points: columns differ in length ({found}); {_ONE_VALUE}")
     return next(iter(lengths.values()), 1)
 
 
@@ -193,30 +221,34 @@ def _fill(answer: Points, position: int, column: Column, values: Any, unit: str 
     if unit is not None and unit.strip() != column.unit:
         try:
             numbers = units.convert(numbers, unit.strip(), column.unit)
-            answer.notes.append(f"{column.name}: converted from {unit} to {column.unit}")
+            answer.notes.append(f"{column.name}: converted from {unit.strip()} to {column.unit}")
         except UnitError as error:
             fault = f"{column.name}: {error}"
             for row in range(len(answer.X)):
                 answer.faults.setdefault(row, []).append(fault)
-            numbers = np.full(len(answer.X), np.nan)
+            numbers = np.nan
     answer.X[:, position] = numbers
 
 
 def _numbers(answer: Points, column: Column, values: Any) -> Any:
-    array = np.asarray(values)
-    if array.dtype.kind in "fiu":
-        return array.astype(np.float64)
-    if array.dtype.kind == "b":
-        raise ColumnError(f"points: {column.name}: found true/false, allowed numbers")
-    cells = np.broadcast_to(np.asarray(values, dtype=object), (len(answer.X),))
+    if values.dtype.kind != "O":
+        return values.astype(np.float64)
+    cells = np.broadcast_to(values, (len(answer.X),))
     numbers = np.full(len(answer.X), np.nan)
     for row, cell in enumerate(cells):
         try:
-            numbers[row] = float(cell)
+            numbers[row] = _number(cell)
         except (TypeError, ValueError):
             fault = f"{column.name}: found {str(cell)[:40]!r}, allowed a number"
             answer.faults.setdefault(row, []).append(fault)
     return numbers
+
+
+def _number(cell: Any) -> float:
+    # Python reads True as 1 and '1_5' as 15; in a table both are mistakes.
+    if isinstance(cell, (bool, np.bool_)) or (isinstance(cell, str) and "_" in cell):
+        raise ValueError
+    return float(cell)
 
 
 def _fault_not_finite(answer: Points, inputs: Sequence[Column]) -> None:

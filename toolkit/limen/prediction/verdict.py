@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["VERDICTS", "Verdict", "Verdicts"]
+__all__ = ["NUMBERS", "VERDICTS", "Verdict", "Verdicts"]
 
 VERDICTS: tuple[str, ...] = (
     "excluded",
@@ -23,6 +23,16 @@ VERDICTS: tuple[str, ...] = (
     "outside_domain",
     "invalid_input",
 )
+
+NUMBERS: tuple[str, ...] = (
+    "probability",
+    "value",
+    "lower",
+    "upper",
+    "confidence",
+    "domain_score",
+)
+"""Numbers of a verdict; NaN where nothing is said."""
 
 _MEANINGS = {
     "verdict": "what is said of the point",
@@ -75,9 +85,8 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON values; NaN becomes None."""
-        numbers = ("probability", "value", "lower", "upper", "confidence", "domain_score")
         answer: dict[str, Any] = {"verdict": self.verdict}
-        answer |= {name: _plain(getattr(self, name)) for name in numbers}
+        answer |= {name: _plain(getattr(self, name)) for name in NUMBERS}
         answer |= {"unit": self.unit, "reasons": list(self.reasons)}
         if self.extrapolated is not None:
             answer["extrapolated"] = _plain(self.extrapolated)
@@ -127,15 +136,10 @@ class Verdicts:
     def __getitem__(self, row: int) -> Verdict:
         return Verdict(
             VERDICTS[self.verdict[row]],
-            float(self.probability[row]),
-            float(self.value[row]),
-            float(self.lower[row]),
-            float(self.upper[row]),
-            float(self.confidence[row]),
-            float(self.domain_score[row]),
-            self.reasons[row],
-            self.unit,
-            None if self.extrapolated is None else float(self.extrapolated[row]),
+            **{name: float(getattr(self, name)[row]) for name in NUMBERS},
+            reasons=self.reasons[row],
+            unit=self.unit,
+            extrapolated=None if self.extrapolated is None else float(self.extrapolated[row]),
         )
 
     def counts(self) -> dict[str, int]:
@@ -163,7 +167,7 @@ class Verdicts:
                 },
             )
         }
-        for name in ("probability", "value", "lower", "upper", "confidence", "domain_score"):
+        for name in NUMBERS:
             unit = self.unit if name in ("value", "lower", "upper") else "1"
             attrs = {"long_name": _MEANINGS[name], "units": unit}
             variables[name] = ("point", getattr(self, name), attrs)

@@ -38,9 +38,8 @@ def calibrate(
     """
     Calibrate a binary classifier's raw probability.
 
-    From out-of-bag estimates where the estimator has them and the training rows are of the
-    population, so that the calibration rows stay fresh for the conformal sets; else from the
-    calibration rows.
+    From the calibration rows; where they are too few and the estimator has out-of-bag estimates,
+    from those of the training rows that are of the population.
 
     Parameters
     ----------
@@ -52,9 +51,15 @@ def calibrate(
     """
     part = rows.part(CALIBRATION)
     if len(part) < _ENOUGH and out_of_bag is not None:
-        known = np.isfinite(out_of_bag)
-        return confidence.fit_calibration(out_of_bag[known], rows.y[rows.part(TRAIN)][known], rng)
+        return confidence.fit_calibration(*_out_of_bag(rows, out_of_bag), rng)
     return confidence.fit_calibration(raw[part], rows.y[part], rng)
+
+
+def _out_of_bag(rows: TrainingRows, estimates: Array) -> tuple[Array, Array]:
+    """Give the estimates that there are for training rows of the population, and their labels."""
+    part = rows.part(TRAIN)
+    known = np.isfinite(estimates.reshape(len(part), -1)).all(axis=1) & rows.drawn[part]
+    return estimates[known], rows.y[part][known]
 
 
 def judge(
@@ -93,8 +98,7 @@ def _judge_classifier(
     entries: list[dict[str, Any]] = []
     source, truth, where = p[calibration], rows.y[calibration], "calibration rows"
     if len(calibration) < _ENOUGH and out_of_bag is not None:
-        known = np.isfinite(out_of_bag)
-        source, truth = out_of_bag[known], rows.y[rows.part(TRAIN)][known]
+        source, truth = _out_of_bag(rows, out_of_bag)
         where = "out-of-bag estimates of the training rows"
     table = confidence.accuracy_bins(source, truth)
     entries.append(_binned(rows, table, where, p[test], rows.y[test]))
@@ -103,8 +107,9 @@ def _judge_classifier(
         quantile = confidence.conformal_quantile(scores, LEVEL)
         held = confidence.conformal_sets(p[test], quantile)[np.arange(len(test)), rows.y[test]]
         text = (
-            f"The set of answers that are not ruled out holds the true one for {100 * LEVEL:g} % of "
-            "points of the population; with both or none in it the verdict is 'uncertain'."
+            "The set of answers that are not ruled out holds the true one for "
+            f"{100 * LEVEL:g} % of points of the population; with both or none in it the verdict "
+            "is 'uncertain'."
         )
         entries.append(_conformal(rows, quantile, len(scores), "probability", text, held, remarks))
     figures = _on_test(rows, metrics.classification_metrics(p[test], rows.y[test], rng=rng), test)
@@ -118,11 +123,9 @@ def _judge_classifier(
         ]
         figures += _on_test(rows, kept, near, region)
     if out_of_bag is not None:
-        known = np.isfinite(out_of_bag)
-        found = metrics.classification_metrics(
-            out_of_bag[known], rows.y[rows.part(TRAIN)][known], rng=rng
-        )
-        figures += _on_test(rows, found[:1], np.flatnonzero(known), split="out_of_bag")
+        own, labels = _out_of_bag(rows, out_of_bag)
+        found = metrics.classification_metrics(own, labels, rng=rng)
+        figures += _on_test(rows, found[:1], labels, split="out_of_bag")
     return Judgement(entries, figures, remarks)
 
 
@@ -210,8 +213,8 @@ def _judge_regressor(
     held = (ends[0] <= u[test]) & (u[test] <= ends[1])
     remarks: list[str] = []
     text = (
-        f"The interval from lower to upper holds the computed value for {100 * LEVEL:g} % of points of "
-        "the population; it is the error of this model, not of the physics result."
+        f"The interval from lower to upper holds the computed value for {100 * LEVEL:g} % of "
+        "points of the population; it is the error of this model, not of the physics result."
     )
     scale = "target transform" if std is None else "standard deviations"
     entries = [_conformal(rows, quantile, len(scores), scale, text, held, remarks)]
@@ -230,8 +233,8 @@ def _posterior(
     entry: dict[str, Any] = {
         "kind": "gp_posterior",
         "meaning": (
-            "Standard deviation of the Gaussian process on the scale it learnt; the coverage is that "
-            "of mean -/+ 1.96 standard deviations."
+            "Standard deviation of the Gaussian process on the scale it learnt; the coverage is "
+            "that of mean -/+ 1.96 standard deviations."
         ),
         "population": rows.population,
     }

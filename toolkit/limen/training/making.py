@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,9 +144,11 @@ def add_model(
     rng = np.random.default_rng(seed)
     fitted = estimators.adopt(source, rows.task, rows.X[rows.part(TRAIN)], classes=rows.codes)
     described = source.name if isinstance(source, Path) else type(source).__name__
+    words = [described, "--target", target, "--inputs", ",".join(inputs), "--name", model_name]
+    words += ["--seed", str(seed), *(["--allow-derived"] if allow_derived else [])]
     rebuild = (
-        f"adopted from {described}, which was trained outside; limen add-model BUNDLE {described} "
-        f"--target {target} --inputs {','.join(inputs)} --name {model_name} --seed {seed}"
+        f"adopted from {described}, which was trained outside; "
+        f"limen add-model BUNDLE {shlex.join(words)}"
     )
     return _finish(bundle, model_name, rows, fitted, TargetTransform(), rng, seed, rebuild)
 
@@ -171,7 +174,8 @@ def _model_name(bundle: Bundle, name: str, replace: bool) -> str:
 def _transform(rows: TrainingRows) -> TargetTransform:
     if rows.task == "classification":
         return TargetTransform()
-    return TargetTransform.choose(rows.target.quantity, rows.target.role, rows.y[rows.part(TRAIN)])
+    # By all rows, so that the transform takes the calibration and test rows as well.
+    return TargetTransform.choose(rows.target.quantity, rows.target.role, rows.y)
 
 
 def _options(
@@ -194,18 +198,23 @@ def _rebuild(
     nuisances: str | None,
     options: Mapping[str, Any] | None,
 ) -> str:
-    line = (
-        f"limen train BUNDLE --target {target} --estimator {estimator} --name {name} --seed {seed}"
-    )
+    words = ["--target", target, "--estimator", estimator, "--name", name, "--seed", str(seed)]
     if inputs is not None:
-        line += f" --inputs {','.join(inputs)}"
+        words += ["--inputs", ",".join(inputs)]
     if allow_derived:
-        line += " --allow-derived"
+        words.append("--allow-derived")
     if nuisances is not None:
-        line += f" --nuisances {nuisances}"
+        words += ["--nuisances", nuisances]
     for key, value in sorted((options or {}).items()):
-        line += f" --option {key}={value}"
-    return line
+        words += ["--option", f"{key}={_yaml(value)}"]
+    return f"limen train BUNDLE {shlex.join(words)}"
+
+
+def _yaml(value: Any) -> str:
+    """Write a value as the command line reads it: YAML takes 1e-05 for text, 1.0e-05 for one."""
+    import yaml
+
+    return yaml.safe_dump([value], default_flow_style=True, width=10**6).strip()[1:-1]
 
 
 def _finish(

@@ -176,7 +176,7 @@ def _card(
             "population": rows.population,
             "rebuild": rebuild,
         },
-        "limitations": _limitations(rows, judgement),
+        "limitations": _limitations(rows, judgement, adopted=fitted.name == "adopted"),
         "intended_use": _use(rows),
     }
     card |= {"calibration": calibration.to_dict()} if classifier else {}
@@ -213,11 +213,15 @@ def _words(
     return " ".join(said)
 
 
-def _limitations(rows: TrainingRows, judgement: Judgement) -> str:
+def _limitations(rows: TrainingRows, judgement: Judgement, *, adopted: bool) -> str:
     said = [
         f"Figures hold for the population: {rows.population}.",
         "Points outside the training domain get no answer.",
     ]
+    if adopted:
+        said.append(
+            "Trained outside: whether it has seen the calibration and test rows is not known."
+        )
     return " ".join([*said, *(f"Note: {remark}." for remark in judgement.remarks)])
 
 

@@ -19,6 +19,7 @@ Array = np.ndarray[Any, Any]
 
 _TARGETS = ("label", "limit", "test", "likelihood", "observable")
 _ANSWERS = ("likelihood", "limit", "label", "test")
+_FREE = ("parameter", "nuisance")
 _FEWEST_ROWS = 20
 # train, calibration, test as the split column has them
 TRAIN, CALIBRATION, TEST = 0, 1, 2
@@ -40,6 +41,8 @@ class TrainingRows:
         The quantity that the label is defined on, and where it is cut: ``threshold``.
     codes : tuple of int
         Codes of a label's classes, in order.
+    drawn : ndarray of bool, shape (n,)
+        Whether a row is from the population; rows that were picked to learn from are not.
     """
 
     inputs: tuple[Column, ...]
@@ -47,6 +50,7 @@ class TrainingRows:
     X: Array
     y: Array
     split: Array
+    drawn: Array
     population: str
     task: str
     boundary: Array | None = None
@@ -82,8 +86,8 @@ def choose_inputs(
     if wanted is None:
         if sampled and nuisances is None:
             raise UsageError(
-                f"nuisances: the scan samples {', '.join(sampled)}, and a model without them learns "
-                "their average; say --nuisances include, profile or marginalise"
+                f"nuisances: the scan samples {', '.join(sampled)}, and a model without them "
+                "learns their average; say --nuisances include, profile or marginalise"
             )
         roles = ("parameter", "nuisance") if nuisances == "include" else ("parameter",)
         chosen = [column for column in columns.values() if column.role in roles]
@@ -96,45 +100,58 @@ def choose_inputs(
             f"inputs: found {', '.join(unknown) or 'a column twice'}, allowed each once: "
             f"{', '.join(columns)}"
         )
-    sources = _sources(target, columns)
     for name in wanted:
-        column = columns[name]
-        answer = column.role in _ANSWERS or name in sources or name == target.name
-        if answer and column.role not in ("parameter", "nuisance") and not allow_derived:
-            raise ColumnError(
-                f"inputs: {name} has the role {column.role} or the target {target.name} derives from "
-                "it, so the model would be given the answer; leave it out, or say --allow-derived"
-            )
-        if column.role in ("mask", "split", "id"):
-            raise ColumnError(
-                f"inputs: {name} has the role {column.role} and is no physics; drop it"
-            )
+        _refuse_answer(columns[name], target, columns, allow_derived)
     return tuple(columns[name] for name in wanted)
 
 
+def _refuse_answer(
+    column: Column, target: Column, columns: Mapping[str, Column], allow_derived: bool
+) -> None:
+    """Refuse an input that is no physics, or from which the target could be read off."""
+    if column.role in ("mask", "split", "id"):
+        raise ColumnError(
+            f"inputs: {column.name} has the role {column.role} and is no physics; drop it"
+        )
+    if allow_derived or column.role in _FREE:
+        return
+    free = {name for name, entry in columns.items() if entry.role in _FREE}
+    shared = (_sources(column, columns) & _sources(target, columns)) - free
+    if column.role in _ANSWERS or shared:
+        raise ColumnError(
+            f"inputs: {column.name} has the role {column.role} or shares what the target "
+            f"{target.name} derives from, so the model would be given the answer; leave it out, or "
+            "say --allow-derived"
+        )
+
+
 def _sources(target: Column, columns: Mapping[str, Column]) -> set[str]:
+    """Name a column and all columns that it derives from or describes."""
     found: set[str] = set()
-    waiting = [target.name]
+    waiting = {target.name}
     while waiting:
-        column = columns.get(waiting.pop())
-        if column is None:
-            continue
-        needs = set(Expression(column.derived).names) if column.derived else set()
-        needs |= {str((column.definition or {}).get("column", column.name))}
-        waiting += [name for name in needs - found if name != column.name]
-        found |= needs
+        name = waiting.pop()
+        found.add(name)
+        column = columns.get(name)
+        if column is not None:
+            needs = set(Expression(column.derived).names) if column.derived else set()
+            needs |= {str((column.definition or {}).get("column", name)), column.of or name}
+            waiting |= needs - found
     return found
+
+
+def _population(bundle: Bundle) -> dict[str, Any]:
+    return dict(bundle.table.get("split", {}).get("population", {}))
 
 
 def population_text(bundle: Bundle) -> str:
     """Say in words which density the calibration and test rows were drawn from."""
-    table = bundle.table
-    population = table.get("split", {}).get("population", {})
+    population = _population(bundle)
     if "text" in population:
         return str(population["text"])
     densities = [
         sampling.get("prior") or sampling.get("name") or sampling["sampler"]
-        for sampling in table.get("sampling", [])
+        for sampling in bundle.table.get("sampling", [])
     ]
     return (
         "; ".join(densities) if densities else "the rows of this scan (its density is not declared)"
@@ -178,6 +195,9 @@ def load_rows(
     reduce = nuisances in ("profile", "marginalise") and sampled
     needed = {target, split, *masks, *(c.name for c in chosen)}
     needed |= {boundary} if boundary else set()
+    population = _population(bundle)
+    origin = population.get("column")
+    needed |= {origin} if origin else set()
     with bundle.open_scan() as scan:
         table = scan.read(sorted(needed))
     valid = np.isfinite(table[target].astype(float))
@@ -191,6 +211,9 @@ def load_rows(
         X[valid],
         table[target][valid].astype(np.float64),
         table[split][valid],
+        np.isin(table[origin], population["codes"])[valid]
+        if origin
+        else np.ones(valid.sum(), bool),
         population_text(bundle),
         "classification" if column.role == "label" else "regression",
         table[boundary][valid].astype(np.float64) if boundary else None,
@@ -226,18 +249,24 @@ def _check(rows: TrainingRows) -> None:
     train = rows.part(TRAIN)
     if len(train) < _FEWEST_ROWS:
         raise TrainingError(
-            f"target {name}: found {len(train)} valid training rows, allowed {_FEWEST_ROWS} or more; "
-            "add points, or correct masks and split"
+            f"target {name}: found {len(train)} valid training rows, allowed {_FEWEST_ROWS} or "
+            "more; add points, or correct masks and split"
         )
     values = np.unique(rows.y[train])
     if rows.task == "classification":
         if len(values) < 2:
             only = f"{values[0]:g}"
             raise TrainingError(
-                f"target {name}: found one class only ({only}) in {len(train)} training rows, allowed "
-                "two or more; there is nothing to tell apart"
+                f"target {name}: found one class only ({only}) in {len(train)} training rows, "
+                "allowed two or more; there is nothing to tell apart"
             )
-        rows.codes = tuple(int(value) for value in np.unique(rows.y))
+        unseen = np.setdiff1d(rows.y, values)
+        if len(unseen):
+            raise TrainingError(
+                f"target {name}: found the class {unseen[0]:g} in calibration or test rows only, "
+                f"allowed classes that are learnt from; pack with split: {{stratify: {name}}}"
+            )
+        rows.codes = tuple(int(value) for value in values)
         if set(rows.codes) <= {0, 1}:
             rows.codes = (0, 1)
         rows.y = np.searchsorted(rows.codes, rows.y).astype(np.int64)
@@ -252,16 +281,16 @@ def _reduce_nuisances(rows: TrainingRows, how: str) -> None:
     """Profile or average the likelihood over the rows of each parameter point."""
     if rows.target.quantity not in ("log_likelihood", "log_likelihood_ratio"):
         raise UsageError(
-            f"nuisances: found {how} with the target {rows.target.name}, allowed with a log-likelihood "
-            "only; say include"
+            f"nuisances: found {how} with the target {rows.target.name}, allowed with a "
+            "log-likelihood only; say include"
         )
     points, index, counts = np.unique(rows.X, axis=0, return_inverse=True, return_counts=True)
     index = index.reshape(-1)
     if np.median(counts) < 2:
         raise TrainingError(
             f"nuisances: {how} needs several rows of each parameter point, found "
-            f"{np.median(counts):g} in the median; sample the nuisances at fixed parameters, or say "
-            "include"
+            f"{np.median(counts):g} in the median; sample the nuisances at fixed parameters, or "
+            "say include"
         )
     top = np.full(len(points), -np.inf)
     np.maximum.at(top, index, rows.y)
@@ -272,5 +301,6 @@ def _reduce_nuisances(rows: TrainingRows, how: str) -> None:
         value = top + np.log(weight / counts)
     first = np.full(len(points), len(rows.y))
     np.minimum.at(first, index, np.arange(len(rows.y)))
-    rows.X, rows.y, rows.split = points, value, rows.split[first]
+    rows.X, rows.y = points, value
+    rows.split, rows.drawn = rows.split[first], rows.drawn[first]
     rows.boundary = value if rows.boundary is not None else None

@@ -1,0 +1,179 @@
+"""From a graph's outputs to verdicts: what the card's confidence and the label say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from limen import confidence as confidences
+from limen.manifest import Column, ModelCard
+from limen.prediction.verdict import VERDICTS
+from limen.transforms import TargetTransform
+
+__all__ = ["CODE", "Answers", "Judge"]
+
+CODE = {name: np.int8(code) for code, name in enumerate(VERDICTS)}
+"""Position of each verdict in ``VERDICTS``."""
+
+_BY_LABEL = {
+    "excluded": ("excluded", "not_excluded"),
+    "outside_region": ("outside_region", "inside_region"),
+}
+_COMPARE: dict[str, Callable[[Any, float], Any]] = {
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+}
+
+Array = np.ndarray[Any, Any]
+Outputs = Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """
+    What is said of n points inside the domain.
+
+    Attributes
+    ----------
+    verdict : ndarray of int8, shape (n,)
+    numbers : dict of str to ndarray, shape (n,)
+        Those of ``probability``, ``value``, ``lower``, ``upper``, ``confidence`` that there are.
+    reasons : dict of int to str
+        Why a point is uncertain, by its position.
+    """
+
+    verdict: Array
+    numbers: dict[str, Array]
+    reasons: dict[int, str] = field(default_factory=dict)
+
+
+class Judge:
+    """
+    Turn the outputs of one model's graph into verdicts.
+
+    Parameters
+    ----------
+    card : ModelCard
+    columns : mapping of str to Column
+        Columns of the scan.
+
+    Attributes
+    ----------
+    target : Column
+    label : Column or None
+        The label that names the verdict: the target itself, or the one defined on it.
+    """
+
+    def __init__(self, card: ModelCard, columns: Mapping[str, Column]) -> None:
+        self.target = columns[card.target]
+        self.classifies = card.task == "classification"
+        self.label = self.target if self.classifies else _label_on(card, columns)
+        # Codes of the classes, in the order of the graph's columns.
+        self._codes = np.array(card.outputs[0].get("classes", (0, 1)), dtype=np.float64)
+        kinds = {entry["kind"]: entry for entry in card.confidence}
+        self._table = kinds.get("binned_accuracy", {}).get("table")
+        conformal = kinds.get("conformal", {})
+        self._conformal = conformal if conformal.get("quantile") is not None else None
+        self._transform = TargetTransform.from_dict(card.target_transform or {"kind": "identity"})
+
+    def number(self, outputs: Outputs) -> Array:
+        """Give the model's one number per point, shape (n,): probability, category or value."""
+        if not self.classifies:
+            return np.asarray(outputs["mean"], dtype=np.float64)
+        if self.target.quantity == "category":
+            return np.asarray(self._codes[outputs["probability"].argmax(axis=1)])
+        return np.asarray(outputs["probability"][:, 1], dtype=np.float64)
+
+    def judge(self, outputs: Outputs) -> Answers:
+        """
+        Judge points inside the domain.
+
+        Parameters
+        ----------
+        outputs : mapping of str to ndarray, shape (n, ...)
+            Of the graph.
+
+        Returns
+        -------
+        Answers
+        """
+        return self._classify(outputs) if self.classifies else self._regress(outputs)
+
+    def _classify(self, outputs: Outputs) -> Answers:
+        table = np.asarray(outputs["probability"], dtype=np.float64)
+        binary = table.shape[1] == 2
+        p = table[:, 1] if binary else table
+        numbers = {"probability": p if binary else table.max(axis=1)}
+        if self._table is not None:
+            numbers["confidence"] = confidences.classification_confidence(p, self._table)
+        if self.target.quantity == "category":
+            numbers["value"] = self.number(outputs)
+        verdict = np.full(len(table), CODE["predicted"])
+        answers = Answers(self._name(p >= 0.5) if binary else verdict, numbers)
+        if binary and self._conformal is not None:
+            self._doubt_sets(answers, p)
+        return answers
+
+    def _doubt_sets(self, answers: Answers, p: Array) -> None:
+        """Call points uncertain whose conformal set holds both classes, or none."""
+        conformal = dict(self._conformal or {})
+        sizes = confidences.conformal_sets(p, conformal["quantile"]).sum(axis=1)
+        for position in np.flatnonzero(sizes != 1).tolist():
+            answers.verdict[position] = CODE["uncertain"]
+            held = "both" if sizes[position] else "no"
+            answers.reasons[position] = (
+                f"the {100 * conformal['level']:g} % conformal set holds {held} classes: too near "
+                "the boundary to call"
+            )
+
+    def _regress(self, outputs: Outputs) -> Answers:
+        mean = self.number(outputs)
+        lower, upper = self._interval(mean, outputs.get("std"))
+        numbers = {"value": mean, "lower": lower, "upper": upper}
+        definition = None if self.label is None else self.label.definition
+        if definition is None:
+            return Answers(np.full(len(mean), CODE["predicted"]), numbers)
+        threshold = float(definition["threshold"])
+        answers = Answers(self._name(_COMPARE[definition["comparison"]](mean, threshold)), numbers)
+        text = f"the interval of {self.target.name} straddles {threshold:g}"
+        text += "" if self.target.unit == "1" else f" {self.target.unit}"
+        for position in np.flatnonzero((lower <= threshold) & (upper >= threshold)).tolist():
+            answers.verdict[position] = CODE["uncertain"]
+            answers.reasons[position] = text
+        return answers
+
+    def _interval(self, mean: Array, std: Array | None) -> tuple[Array, Array]:
+        if self._conformal is None:
+            return np.full(len(mean), np.nan), np.full(len(mean), np.nan)
+        u = self._transform.forward(mean)
+        scaled = None
+        if self._conformal["scale"] == "standard deviations" and std is not None:
+            scaled = np.asarray(std, dtype=np.float64) / self._transform.slope(u)
+        ends = confidences.conformal_interval(u, self._conformal["quantile"], scaled)
+        return self._transform.inverse_interval(*ends)
+
+    def _name(self, label: Array) -> Array:
+        quantity = self.label.quantity if self.label is not None else None
+        if quantity not in _BY_LABEL:
+            return np.full(len(label), CODE["predicted"])
+        yes, no = _BY_LABEL[quantity]
+        return np.where(label, CODE[yes], CODE[no])
+
+
+def _label_on(card: ModelCard, columns: Mapping[str, Column]) -> Column | None:
+    """Find the label that is defined on a regressor's target; the one the card names first."""
+    defined = [
+        column
+        for column in columns.values()
+        if column.role == "label"
+        and (column.definition or {}).get("column") == card.target
+        and "threshold" in (column.definition or {})
+        and column.quantity in _BY_LABEL
+    ]
+    named = [column for column in defined if column.name == card.label]
+    return next(iter(named or defined), None)
