@@ -259,7 +259,9 @@ class Bundle:
 
     def as_parent(self) -> dict[str, Any]:
         """Give the ``parent`` entry of a bundle made from this one."""
-        named = {key: self._document[key] for key in ("id", "version", "doi") if key in self._document}
+        named = {
+            key: self._document[key] for key in ("id", "version", "doi") if key in self._document
+        }
         return named | {"manifest_sha256": self.manifest_sha256}
 
 

@@ -66,7 +66,10 @@ def _statistics(manifest: Manifest, report: Report) -> Answer:
     bare = [column["name"] for column in columns if not column.get("statistics")]
     loose = [c["name"] for c in columns if c.get("statistics", {}).get("rule") == "any"]
     if loose:
-        return False, f"rule 'any' over several analyses is no test at its level: {', '.join(loose)}"
+        return (
+            False,
+            f"rule 'any' over several analyses is no test at its level: {', '.join(loose)}",
+        )
     return _missing(bare, "every statistical column says how it was made", "no statistics")
 
 

@@ -6,16 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from limen import manifest, metrics, schema
+from limen import manifest, schema
 from limen.bundle import Bundle
+from limen.checking.figures import recompute
 from limen.checking.report import Report
 from limen.errors import Fault, LimenError
 from limen.manifest import ModelCard
 from limen.prediction import Predictor
 
 __all__ = ["check_model"]
-
-Array = np.ndarray[Any, Any]
 
 
 def check_model(bundle: Bundle, card: ModelCard, report: Report, *, deep: bool) -> None:
@@ -68,51 +67,31 @@ def _check_probe(
 
 
 def _check_metrics(bundle: Bundle, predictor: Predictor, card: ModelCard, report: Report) -> None:
-    """Recompute the whole-test metrics and the coverage from the scan."""
-    column = bundle.columns[card.target]
-    names = [entry["column"] for entry in card.inputs]
-    split = next(c.name for c in bundle.columns.values() if c.role == "split")
-    masks = sorted({c.valid for c in (column, *(bundle.columns[n] for n in names)) if c.valid})
+    """Compare the published figures of the test rows with those found anew."""
     if card.training.get("nuisances") in ("profile", "marginalise"):
         report.done.append(f"model {card.name}: metrics over reduced nuisances are not recomputed")
         return
-    with bundle.open_scan() as scan:
-        table = scan.read([*names, card.target, split, *masks])
-    X = np.stack([table[name].astype(float) for name in names], axis=1)
-    keep = (table[split] == 2) & np.isfinite(X).all(axis=1)
-    keep &= np.isfinite(table[card.target].astype(float))
-    for mask in masks:
-        keep &= table[mask]
-    if not keep.any():
+    figures = recompute(bundle, predictor, card)
+    if figures is None:
         return
-    answer = predictor.session.run(X[keep])
-    y = table[card.target][keep].astype(float)
-    rng = np.random.default_rng(0)
-    if card.task == "classification":
-        found = _classification(card, answer["probability"].astype(float), y, rng)
-    else:
-        found = metrics.regression_metrics(answer["mean"].astype(float), y, rng=rng, n_boot=1)
-    fresh = {metric["name"]: metric["value"] for metric in found}
-    for number, metric in enumerate(card.metrics):
-        if metric["split"] != "test" or "region" in metric or metric["name"] not in fresh:
+    pairs = [
+        (f"metrics/{number} {metric['name']}", figures.metrics[region].get(metric["name"]), metric)
+        for number, metric in enumerate(card.metrics)
+        if metric["split"] == "test"
+        for region in [metric.get("region", "")]
+    ]
+    pairs += [
+        (f"confidence/{number} {entry['kind']} coverage", found, entry["coverage"])
+        for number, entry in enumerate(card.confidence)
+        if (found := figures.coverage.get(entry["kind"])) is not None
+    ]
+    for place, found, said in pairs:
+        published = said["value"]
+        if found is None or published is None:
             continue
-        value, published = fresh[metric["name"]], metric["value"]
-        if value is None or published is None:
-            continue
-        if not np.isclose(value, published, rtol=1e-3, atol=1e-6):
-            text = f"found {value:.6g} on the test rows, published {published:.6g}"
-            report.faults.append(
-                Fault(f"model {card.name} /metrics/{number} {metric['name']}", text)
-            )
-
-
-def _classification(
-    card: ModelCard, probability: Array, y: Array, rng: Any
-) -> list[dict[str, Any]]:
-    codes = next(tuple(o["classes"]) for o in card.outputs if o["name"] == "probability")
-    classes = np.searchsorted(codes, y.astype(int))
-    p = probability[:, 1] if probability.shape[1] == 2 else probability
-    return metrics.classification_metrics(p, classes, rng=rng, n_boot=1)
+        if not np.isclose(found, published, rtol=1e-3, atol=1e-6):
+            text = f"found {found:.6g} on the test rows, published {published:.6g}"
+            report.faults.append(Fault(f"model {card.name} /{place}", text))
 
 
 def _check_benchmarks(

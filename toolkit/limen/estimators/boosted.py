@@ -1,7 +1,8 @@
 """
 Boosted trees by xgboost, stopped on rows set aside and then fitted again on all of them.
 
-Leaves are rounded to a grid on which float32 sums are exact, as for forests.
+Where a polynomial explains most of the target, and more than trees would, the trees learn what it
+leaves; so do the log-odds of a label, if the quantity that it is cut on is known. Leaves are rounded to a grid on which float32 sums are exact, as for forests.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ DEFAULTS: dict[str, Any] = {
     "max_rounds": 1000,
     "patience": 30,
     "held_out": 0.1,
+    "trend": "auto",
+    "log_inputs": (),
 }
+"""``trend``: auto or none. ``log_inputs``: inputs whose logarithm the trend takes first."""
 
 LINKS = {
     "binary:logistic": "logistic",

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from limen.errors import UsageError
 from limen.estimators.building import GraphBuilder
 from limen.estimators.fitted import FittedModel, Floats, require, versions
-from limen.estimators.network import Standardiser
+from limen.estimators.standardiser import Standardiser
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -99,11 +99,21 @@ def _link_faults(lists: dict[str, NDArray[np.int64]], leaf: NDArray[np.bool_]) -
         return
     children = np.concatenate([tree[~leaf], tree[~leaf]]) * 2**31 + ids
     _, first = np.unique(tree, return_index=True)
-    allowed = np.setdiff1d(keys, keys[first])
-    if len(np.unique(keys)) != len(keys):
+    others = np.ones(len(keys), dtype=bool)
+    others[first] = False
+    ordered, below = np.sort(keys), np.sort(children)
+    if (ordered[1:] == ordered[:-1]).any():
         yield "found two nodes of the same number in one tree"
-    elif len(np.unique(children)) != len(children) or not np.isin(children, allowed).all():
+    elif (below[1:] == below[:-1]).any() or not _all_among(below, np.sort(keys[others])):
         yield "found links that are missing, shared or form a loop, allowed is a tree"
+
+
+def _all_among(values: NDArray[np.int64], ordered: NDArray[np.int64]) -> bool:
+    """Search sorted keys: numpy's set functions hash, and these keys collide there."""
+    if not len(ordered):
+        return not len(values)
+    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return bool((ordered[place] == values).all())
 
 
 def _leaf_faults(attributes: dict[str, Any], keys: NDArray[np.int64]) -> Iterator[str]:
@@ -115,7 +125,7 @@ def _leaf_faults(attributes: dict[str, Any], keys: NDArray[np.int64]) -> Iterato
     if not len(trees) == len(nodes) == len(outputs) == len(weights):
         yield f"found {kind} lists of unequal length"
         return
-    if not np.isin(trees * 2**31 + nodes, keys).all():
+    if not _all_among(trees * 2**31 + nodes, np.sort(keys)):
         yield f"found {kind} weights of nodes that do not exist"
     if kind == "target":
         count = attributes["n_targets"].i if "n_targets" in attributes else 1
