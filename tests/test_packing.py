@@ -574,3 +574,9 @@ def test_a_real_analysis_is_packed_with_its_137_excluded_points(shared_data, sou
     assert bundle.n_points == 217
     assert read(bundle, "excluded").sum() == 137
     assert check(bundle, deep=True).passed
+
+
+def test_whole_numbers_of_a_likelihood_become_real_ones(make):
+    bundle = make({"loglike": -np.arange(400)})
+    assert read(bundle, "loglike").dtype == np.float64
+    assert check(bundle, deep=True).passed

@@ -242,6 +242,15 @@ def test_masked_rows_are_not_learnt_from(bench):
     assert np.isfinite(rows.y).all()
 
 
+def test_rows_without_sensitivity_are_left_out_and_counted(tmp_path):
+    values = {name: arrays()[name] for name in ("m", "g", "mu95")}
+    values["mu95"][:40] = np.inf
+    bundle = small(tmp_path, values, [*COLUMNS[:2], COLUMNS[4]], split=None)
+    assert len(load_rows(bundle, "mu95").y) == N - 40
+    card = quick(bundle, "mu95")
+    assert "40 rows whose mu95 is infinite were left out" in card.limitations
+
+
 @pytest.mark.parametrize(
     ("target", "kind"),
     [

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -232,7 +232,12 @@ class Bundle:
         with self.edit() as change:
             change.manifest["status"] = "frozen"
 
-    def next_version(self, path: str | Path, version: str | None = None) -> Bundle:
+    def next_version(
+        self,
+        path: str | Path,
+        version: str | None = None,
+        amend: Callable[[Edit], None] | None = None,
+    ) -> Bundle:
         """
         Copy the bundle into a new draft that names this one as its parent.
 
@@ -242,6 +247,8 @@ class Bundle:
             The new folder.
         version : str, optional
             Its version; the next minor version by default.
+        amend : callable, optional
+            Changes the new version before it is written, as in :meth:`edit`.
         """
         document = self.manifest
         document["parent"] = self.as_parent()
@@ -254,7 +261,10 @@ class Bundle:
             for name, entry in self._document["files"].items():
                 if name not in _GENERATED:
                     _copy(self.verified(name), folder / name, entry)
-            complete(document, folder, {})
+            change = Edit(folder, document, self.path)
+            if amend is not None:
+                amend(change)
+            complete(change.manifest, folder, change.roles)
         return open_bundle(target)
 
     def as_parent(self) -> dict[str, Any]:

@@ -19,7 +19,17 @@ from pathlib import Path
 from limen import resources
 from limen.errors import LimenError, StorageError
 
-__all__ = ["COMMIT", "EDIT", "MANIFEST", "editing", "new_folder", "resolve", "settle", "storing"]
+__all__ = [
+    "COMMIT",
+    "EDIT",
+    "MANIFEST",
+    "editing",
+    "new_file",
+    "new_folder",
+    "resolve",
+    "settle",
+    "storing",
+]
 
 EDIT = ".edit"
 COMMIT = ".commit"
@@ -193,6 +203,30 @@ def new_folder(folder: Path) -> Iterator[Path]:
             except BaseException:
                 shutil.rmtree(working, ignore_errors=True)
                 raise
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """
+    Write a file beside its place and move it there when it is complete.
+
+    Yields
+    ------
+    Path
+        The file to write to.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written; nothing half-written is left.
+    """
+    working = path.with_name(f".{path.name}.part")
+    with storing(path):
+        try:
+            yield working
+            working.replace(path)
+        finally:
+            working.unlink(missing_ok=True)
 
 
 def _empty(folder: Path) -> None:

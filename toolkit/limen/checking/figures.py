@@ -102,12 +102,12 @@ def _load(bundle: Bundle, predictor: Predictor, card: ModelCard) -> _Tested:
     for mask in masks:
         valid &= table[mask]
     keep = valid & (table[split] == _TEST)
+    best = float(y[valid].max(initial=-np.inf))
     if card.task == "classification":
         codes = next(o["classes"] for o in card.outputs if o["name"] == "probability")
         y = np.where(valid, np.searchsorted(codes, y), -1)
     answer = predictor.session.run(X[keep]) if keep.any() else {}
     boundary = table[source][keep].astype(float) if source else None
-    best = float(y[valid].max(initial=-np.inf))
     return _Tested(y[keep], answer, boundary, cut.get("threshold", np.nan), best)
 
 

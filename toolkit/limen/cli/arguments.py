@@ -54,7 +54,8 @@ def _complete(pick: Callable[[Any], list[str]]) -> Callable[..., list[Completion
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from limen.bundle import open_bundle
 
-        path = ctx.params.get("bundle")
+        # An option that still waits for its value keeps click from telling the arguments apart.
+        path = ctx.params.get("bundle") or next(iter(ctx.args), None)
         try:
             names = pick(open_bundle(path)) if path else []
         except (LimenError, OSError):

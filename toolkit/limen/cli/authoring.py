@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
+from limen import journal
 from limen.cli.arguments import as_json, assignments, bundle_argument, print_json
-from limen.errors import DataError, StorageError, UsageError
+from limen.errors import DataError, IntegrityError, StorageError, UsageError
 
 __all__ = ["draft_document", "edit_bundle", "freeze_bundle", "pack_bundle"]
 
@@ -34,7 +34,8 @@ def draft_document(
         return
     if output.exists():
         raise StorageError(f"{output}: there is a file here already; choose another name")
-    output.write_text(text, encoding="utf-8")
+    with journal.new_file(output) as working:
+        working.write_text(text, encoding="utf-8")
     undecided = sum("TODO" in line.split("#")[0] for line in text.splitlines())
     click.echo(
         f"{output}: drafted; {undecided} entries say TODO: decide them, then run: "
@@ -87,7 +88,7 @@ def edit_bundle(
     bundle: Path, fields: tuple[str, ...], files: tuple[Path, ...], output: Path | None
 ) -> None:
     """Change the metadata of a draft, or of the next version of a bundle (-o)."""
-    from limen.bundle import open_bundle
+    from limen.bundle import Edit, open_bundle
     from limen.editing import set_fields
 
     changes = assignments(fields, "--set")
@@ -96,14 +97,18 @@ def edit_bundle(
     missing = [str(path) for path in files if not path.is_file()]
     if missing:
         raise UsageError(f"--attach: no such file: {', '.join(missing)}")
+
+    def amend(change: Edit) -> None:
+        set_fields(change.manifest, changes)
+        for path in files:
+            change.attach(path)
+
     opened = open_bundle(bundle)
     if output is not None:
-        opened = opened.next_version(output, changes.pop("version", None))
-    if changes or files:
+        opened = opened.next_version(output, changes.pop("version", None), amend)
+    else:
         with opened.edit() as change:
-            set_fields(change.manifest, changes)
-            for path in files:
-                change.attach(path)
+            amend(change)
     click.echo(f"{opened.path}: now {opened!r}", err=True)
 
 
@@ -116,8 +121,9 @@ def freeze_bundle(bundle: Path) -> None:
 
     opened = open_bundle(bundle)
     report = check(opened, complete=True)
-    faults: list[Any] = [*report.integrity, *report.faults]
-    if faults:
-        raise DataError.from_faults(f"{bundle}: not frozen, it does not pass its check;", faults)
+    if not report.passed:
+        kind = IntegrityError if report.integrity else DataError
+        faults = [*report.integrity, *report.faults]
+        raise kind.from_faults(f"{bundle}: not frozen, the check found", faults)
     opened.freeze()
     click.echo(f"{bundle}: frozen; its manifest has SHA-256 {opened.manifest_sha256}", err=True)

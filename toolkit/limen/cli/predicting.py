@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from limen import journal
 from limen.cli.arguments import as_json, assignments, bundle_argument, model_names, print_json
 from limen.cli.running import PARTLY, REFUSED
-from limen.errors import ReadError, StorageError, UsageError
+from limen.errors import ReadError, UsageError
 from limen.prediction.points import is_identifier
 
 if TYPE_CHECKING:
@@ -214,8 +215,7 @@ def _write_csv(stream: TextIO, rows: list[dict[str, Any]]) -> None:
 
 
 def _write(output: Path, rows: list[dict[str, Any]], predictors: list[Predictor]) -> None:
-    working = output.with_name(f".{output.name}.part")
-    try:
+    with journal.new_file(output) as working:
         if output.suffix == ".csv":
             with working.open("w", encoding="utf-8", newline="") as stream:
                 _write_csv(stream, rows)
@@ -225,10 +225,6 @@ def _write(output: Path, rows: list[dict[str, Any]], predictors: list[Predictor]
             working.write_text(text, encoding="utf-8")
         else:
             _write_parquet(working, rows)
-        working.replace(output)
-    except OSError as error:
-        working.unlink(missing_ok=True)
-        raise StorageError(f"{output}: cannot be written; {error.strerror}") from error
     click.echo(f"{output}: {len(rows):,} verdicts", err=True)
 
 

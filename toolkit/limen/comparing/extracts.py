@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from limen import journal
 from limen.bundle import Bundle, open_bundle
 from limen.comparing.parquet import write_parquet
 from limen.errors import StorageError, UsageError
@@ -45,14 +46,8 @@ def export(bundle: Bundle | str | Path, to: str, path: str | Path) -> Path:
     target = Path(path)
     if target.exists():
         raise StorageError(f"{target}: there is a file here already; choose another name")
-    working = target.with_name(f".{target.name}.part")
-    try:
+    with journal.new_file(target) as working:
         FORMATS[to](opened, working)
-        working.replace(target)
-    except OSError as error:
-        raise StorageError(f"{target}: cannot be written; {error.strerror}") from error
-    finally:
-        working.unlink(missing_ok=True)
     return target
 
 
@@ -90,7 +85,8 @@ def _texts(values: Any) -> list[str]:
     if plain.dtype.kind == "b":
         texts = ["true" if value else "false" for value in plain.tolist()]
     else:
-        texts = [str(value) for value in plain]
+        # Python's floats: single precision is written with the digits that are stored.
+        texts = [str(value) for value in plain.tolist()]
     return ["" if empty else text for text, empty in zip(texts, gone.tolist(), strict=True)]
 
 

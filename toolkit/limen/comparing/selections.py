@@ -79,7 +79,8 @@ def _kept(bundle: Bundle, condition: Expression) -> int:
 def _blocks(bundle: Bundle, condition: Expression) -> Iterator[dict[str, Any]]:
     with bundle.open_scan() as scan:
         for block in scan.blocks(list(bundle.columns)):
-            met = condition.evaluate(block)
+            rows = len(next(iter(block.values())))
+            met = np.broadcast_to(condition.evaluate(block), (rows,))
             yield {name: values[met] for name, values in block.items()}
 
 
@@ -98,6 +99,7 @@ def _document(bundle: Bundle, where: str) -> dict[str, Any]:
     dropped = ("models", "files", "doi", "concept_doi", "campaign", "format", "status", "created")
     kept = {key: value for key, value in document.items() if key not in dropped}
     return kept | {
+        "id": f"{document['id'][:54]}-selection",
         "title": f"{document['title']} (selection)",
         "parent": bundle.as_parent(),
         "tables": [table],

@@ -177,7 +177,8 @@ def _summary(a: Bundle, b: Bundle, found: Difference) -> list[str]:
             lines.append(f"column {name} {field}: {change['before']!r} -> {change['after']!r}")
     rows = found["rows"]
     if rows.get("common") is not None:
-        lines.append(f"rows: {rows['common']} common, {rows['new']} new, {rows['gone']} gone")
+        if rows["new"] or rows["gone"]:
+            lines.append(f"rows: {rows['common']} common, {rows['new']} new, {rows['gone']} gone")
         lines += [f"relabelled by {k}: {n} rows" for k, n in rows["relabelled"].items() if n]
     else:
         lines.append(f"rows: {rows['before']} -> {rows['after']} ({rows['why']})")

@@ -26,6 +26,8 @@ _FITS: dict[str, tuple[Callable[..., FittedModel], Mapping[str, Any]]] = {
     "mlp": (network.fit_network, network.DEFAULTS),
 }
 
+_GUIDED = ("boosted", "mlp")
+
 
 def fit(
     kind: str,
@@ -36,6 +38,7 @@ def fit(
     seed: int,
     n_jobs: int = 2,
     options: Mapping[str, Any] | None = None,
+    guide: ArrayLike | None = None,
 ) -> FittedModel:
     """
     Fit an estimator.
@@ -54,6 +57,9 @@ def fit(
         Threads. For ``boosted`` it is part of what must be kept to get the same bytes.
     options : mapping, optional
         Hyper-parameters; the others have the defaults of their module.
+    guide : array_like, shape (n,), optional
+        The quantity that a label is cut on, on the scale that a regressor would learn [1].
+        ``boosted`` and ``mlp`` learn the label through it; it is no input.
 
     Returns
     -------
@@ -91,7 +97,10 @@ def fit(
             f"{', '.join(sorted(defaults))}; correct the name"
         )
     points, target = _checked(X, y, task)
-    return function(points, target, task, seed=seed, n_jobs=n_jobs, options=dict(options or {}))
+    more: dict[str, Any] = {"options": dict(options or {})}
+    if kind in _GUIDED and guide is not None and task == "classification":
+        more["guide"] = _checked(X, guide, "regression")[1]
+    return function(points, target, task, seed=seed, n_jobs=n_jobs, **more)
 
 
 def _checked(X: ArrayLike, y: ArrayLike, task: str) -> tuple[Floats, NDArray[Any]]:

@@ -2,11 +2,15 @@
 Networks by scikit-learn: a few members on standardised inputs, averaged, in float64 as a graph.
 
 Each member's learning rate falls along a cosine, and its best epoch on rows set aside is kept.
+Where a polynomial explains most of the target, the networks learn what it leaves; a label whose
+defining quantity is known is learnt with the log-odds of such a polynomial as one more input.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +20,7 @@ from limen.errors import TrainingError, UsageError
 from limen.estimators.building import GraphBuilder
 from limen.estimators.fitted import FittedModel, Floats, require, versions
 from limen.estimators.standardiser import Standardiser
+from limen.estimators.trend import Trend, find_margin, find_trend
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -32,12 +37,17 @@ DEFAULTS: dict[str, Any] = {
     "learning_rate": 4e-3,
     "alpha": None,
     "held_out": 0.1,
+    "trend": "auto",
     "log_inputs": (),
 }
 """
-``log_inputs``: positions of inputs whose logarithm is taken first. ``alpha`` None: 0.03 for
+``trend``: auto or none. ``log_inputs``: positions of inputs whose logarithm is taken first. ``alpha`` None: 0.03 for
 classification, which over-fits sooner, and 1e-5 for regression.
 """
+
+# Log-odds by a trend are clipped, and divided to be of the size of the other inputs.
+MOST_ODDS = 16.0
+ODDS_UNIT = 4.0
 
 _OPERATORS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
 
@@ -91,11 +101,39 @@ def _train_member(
     return model
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What the networks are given: standardised inputs, and a label's log-odds by a trend."""
+
+    inputs: Standardiser
+    margin: Trend | None = None
+
+    def apply(self, X: NDArray[Any]) -> Floats:
+        z = self.inputs.apply(X)
+        if self.margin is None:
+            return z
+        odds = np.clip(self.margin(X), -MOST_ODDS, MOST_ODDS) / ODDS_UNIT
+        return np.column_stack([z, odds])
+
+    def write(self, builder: GraphBuilder) -> str:
+        z = self.inputs.write(builder)
+        if self.margin is None:
+            return z
+        odds = builder.clip(self.margin.write(builder), -MOST_ODDS, MOST_ODDS)
+        odds = builder.op("Reshape", odds, builder.constant([-1, 1], "int64"))
+        odds = builder.op("Div", odds, builder.constant(ODDS_UNIT))
+        return builder.op("Concat", z, odds, axis=1)
+
+
 def _network_graph(
-    members: list[Any], inputs: Standardiser, n_classes: int, scale: tuple[float, float]
+    members: list[Any],
+    entry: _Entry,
+    n_classes: int,
+    scale: tuple[float, float],
+    trend: Trend | None,
 ) -> ModelProto:
-    builder = GraphBuilder(len(inputs.centre), "float64")
-    z = inputs.write(builder)
+    builder = GraphBuilder(len(entry.inputs.centre), "float64")
+    z = entry.write(builder)
     total = ""
     for member in members:
         layer = z
@@ -117,7 +155,9 @@ def _network_graph(
         builder.output(mean, "raw", "float64", n_classes)
     else:
         mean = builder.flat(mean)
-        builder.output(mean if n_classes else builder.affine(mean, *scale), "raw", "float64")
+        mean = mean if n_classes else builder.affine(mean, *scale)
+        mean = mean if trend is None else builder.op("Add", mean, trend.write(builder))
+        builder.output(mean, "raw", "float64")
     return builder.model()
 
 
@@ -138,8 +178,34 @@ def _members(
     return list(run(joblib.delayed(_train_member)(Z, y, classes, item, chosen) for item in seeds))
 
 
+def _trends(
+    X: Floats, y: NDArray[Any], guide: Floats | None, seed: int, chosen: dict[str, Any]
+) -> tuple[Trend | None, Trend | None]:
+    """Find a trend of the target, or of the log-odds of the label."""
+    held = np.zeros(len(X), dtype=bool)
+    aside = max(2, round(chosen["held_out"] * len(X)))
+    held[np.random.default_rng(seed).permutation(len(X))[:aside]] = True
+    log_inputs = chosen["log_inputs"]
+    if chosen["trend"] != "auto":
+        return None, None
+    if y.dtype.kind != "i":
+        found = find_trend(X, y, held, log_inputs)
+        return (None if found is None else found.refitted(X, y)), None
+    if guide is None or y.max() > 1:
+        return None, None
+    found = find_margin(X, guide, y, held, log_inputs)
+    return None, (None if found is None else found.refitted(X, guide))
+
+
 def fit_network(
-    X: Floats, y: NDArray[Any], task: str, *, seed: int, n_jobs: int, options: dict[str, Any]
+    X: Floats,
+    y: NDArray[Any],
+    task: str,
+    *,
+    seed: int,
+    n_jobs: int,
+    options: dict[str, Any],
+    guide: Floats | None = None,
 ) -> FittedModel:
     """
     Fit an average of networks.
@@ -153,11 +219,43 @@ def fit_network(
         The number of jobs does not change the networks.
     options : dict
         See `DEFAULTS`.
+    guide : ndarray, shape (n,), optional
+        The quantity that a label is cut on, transformed [1].
 
     Returns
     -------
     FittedModel
     """
+    chosen = _chosen(task, options)
+    classes = np.unique(y) if task == "classification" else np.array([])
+    target = np.searchsorted(classes, y) if len(classes) else y
+    trend, margin = _trends(X, target, guide, seed, chosen)
+    entry = _Entry(Standardiser.fit(X, chosen["log_inputs"]), margin)
+    scale = (1.0, 0.0)
+    if not len(classes):
+        rest = y if trend is None else y - trend(X)
+        scale = (float(np.std(rest)) or 1.0, float(np.mean(rest)))
+        target = ((rest - scale[1]) / scale[0]).astype(np.float32)
+    Z = entry.apply(X).astype(np.float32)
+    members = _members(Z, target, len(classes), seed, n_jobs, chosen)
+    used = trend or margin
+    return FittedModel(
+        name="mlp",
+        task="classification" if len(classes) else "regression",
+        dtype="float64",
+        n_inputs=X.shape[1],
+        answer=_answer(members, entry, len(classes), scale, trend),
+        graph=lambda: _network_graph(members, entry, len(classes), scale, trend),
+        classes=tuple(int(code) for code in classes),
+        hyperparameters={**chosen, "hidden": list(chosen["hidden"]), "seed": seed}
+        | {"log_inputs": list(chosen["log_inputs"])}
+        | {"trend": "none" if used is None else used.to_card()},
+        software=versions("sklearn"),
+    )
+
+
+def _chosen(task: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Fill up and check the options."""
     chosen = {**DEFAULTS, **options}
     if chosen["alpha"] is None:
         chosen["alpha"] = 0.03 if task == "classification" else 1e-5
@@ -166,35 +264,23 @@ def fit_network(
             f"mlp: found activation {chosen['activation']!r}, allowed 'identity', 'logistic', "
             "'relu' or 'tanh'; choose one of them"
         )
-    inputs = Standardiser.fit(X, chosen["log_inputs"])
-    classes = np.unique(y) if task == "classification" else np.array([])
-    scale = (1.0, 0.0) if len(classes) else (float(np.std(y)), float(np.mean(y)))
-    target = (
-        np.searchsorted(classes, y)
-        if len(classes)
-        else ((y - scale[1]) / scale[0]).astype(np.float32)
-    )
-    Z = inputs.apply(X).astype(np.float32)
-    members = _members(Z, target, len(classes), seed, n_jobs, chosen)
+    return chosen
 
+
+def _answer(
+    members: list[Any],
+    entry: _Entry,
+    n_classes: int,
+    scale: tuple[float, float],
+    trend: Trend | None,
+) -> Callable[[NDArray[Any]], Floats]:
     def answer(points: NDArray[Any]) -> Floats:
-        z = inputs.apply(points)
-        if not len(classes):
-            return (
-                np.asarray(sum(m.predict(z) for m in members) / len(members) * scale[0]) + scale[1]
-            )
+        z = entry.apply(points)
+        if not n_classes:
+            mean = np.asarray(sum(m.predict(z) for m in members) / len(members))
+            mean = mean * scale[0] + scale[1]
+            return mean if trend is None else mean + trend(points)
         shares = np.asarray(sum(m.predict_proba(z) for m in members) / len(members))
-        return shares[:, 1] if len(classes) == 2 else shares
+        return shares[:, 1] if n_classes == 2 else shares
 
-    return FittedModel(
-        name="mlp",
-        task="classification" if len(classes) else "regression",
-        dtype="float64",
-        n_inputs=X.shape[1],
-        answer=answer,
-        graph=lambda: _network_graph(members, inputs, len(classes), scale),
-        classes=tuple(int(code) for code in classes),
-        hyperparameters={**chosen, "hidden": list(chosen["hidden"]), "seed": seed}
-        | {"log_inputs": list(chosen["log_inputs"])},
-        software=versions("sklearn"),
-    )
+    return answer

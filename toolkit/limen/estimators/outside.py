@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limen.errors import ExportError
-from limen.estimators.boosted import booster_graph
+from limen.estimators.boosters import booster_graph
 from limen.estimators.building import Steps
 from limen.estimators.fitted import FittedModel, Floats, require, versions
 from limen.estimators.forest import forest_graph

@@ -88,8 +88,12 @@ class Trend:
         Whether the polynomial is the target, or the target is the logarithm of the polynomial.
     floor, ceiling : float
         The polynomial is clipped to these.
-    factor, offset : float
-        What the answer is multiplied by and what is added, at the end.
+    top : float
+        Added to the logarithm [1].
+    scaling : pair of float
+        Factor and offset applied at the end.
+    explained : float
+        Share of the variance of rows set aside that it explains [1]; NaN if none were.
     """
 
     inputs: Standardiser
@@ -98,8 +102,9 @@ class Trend:
     link: Link
     floor: float
     ceiling: float
-    factor: float = 1.0
-    offset: float = 0.0
+    top: float = 0.0
+    scaling: tuple[float, float] = (1.0, 0.0)
+    explained: float = math.nan
 
     def __call__(self, X: NDArray[Any]) -> Floats:
         """Evaluate at points X, shape (n, d) in the units of their columns: shape (n,)."""
@@ -110,8 +115,8 @@ class Trend:
             answer[start : start + BLOCK] = ((features @ self.form) * features).sum(axis=1)
         answer = np.clip(answer, self.floor, self.ceiling)
         if self.link == "log":
-            answer = np.log(answer)
-        return answer * self.factor + self.offset
+            answer = np.log(answer) + self.top
+        return answer * self.scaling[0] + self.scaling[1]
 
     def write(self, builder: GraphBuilder) -> str:
         """Do the same in a graph on its points: float64 [N]."""
@@ -130,23 +135,29 @@ class Trend:
         value = builder.total(builder.op("Mul", product, features))
         value = builder.clip(value, self.floor, self.ceiling)
         if self.link == "log":
-            value = builder.op("Log", value)
-        return builder.affine(value, self.factor, self.offset)
+            value = builder.op("Add", builder.op("Log", value), builder.constant(self.top))
+        return builder.affine(value, *self.scaling)
 
     def to_card(self) -> dict[str, Any]:
         """Say for a model card what it is."""
         terms = _terms(len(self.inputs.centre), self.degree)
-        return {"degree": self.degree, "link": self.link, "terms": terms}
+        return {
+            "degree": self.degree,
+            "link": self.link,
+            "terms": terms,
+            "explained": round(self.explained, 9),
+        }
 
     def refitted(self, X: Floats, u: Floats) -> Trend:
-        """Fit the same kind of polynomial to other rows; factor and offset start anew."""
+        """Fit the same kind of polynomial to other rows, with the same rescaling."""
         log_inputs = np.flatnonzero(self.inputs.log).tolist()
         with require("threadpoolctl").threadpool_limits(1):
-            return fit_trend(X[:MOST_ROWS], u[:MOST_ROWS], self.degree, self.link, log_inputs)
+            new = fit_trend(X[:MOST_ROWS], u[:MOST_ROWS], self.degree, self.link, log_inputs)
+        return replace(new.rescaled(*self.scaling), explained=self.explained)
 
     def rescaled(self, factor: float, offset: float) -> Trend:
         """Multiply its answer by a factor, then add an offset."""
-        return replace(self, factor=self.factor * factor, offset=self.offset * factor + offset)
+        return replace(self, scaling=(self.scaling[0] * factor, self.scaling[1] * factor + offset))
 
 
 def _blocks(z: Floats, degree: int, weights: Floats) -> Iterator[tuple[slice, Floats]]:
@@ -207,7 +218,7 @@ def fit_trend(
     form[first, second] = coefficients
     span = float(np.ptp(value))
     floor = 0.5 * float(value.min()) if link == "log" else float(value.min()) - span
-    return Trend(inputs, degree, form, link, floor, float(value.max()) + span, 1.0, top)
+    return Trend(inputs, degree, form, link, floor, float(value.max()) + span, top)
 
 
 def find_trend(
@@ -240,19 +251,21 @@ def find_trend(
     6.0
     """
     kept = np.flatnonzero(~held)[:MOST_ROWS]
+    if not held.any() or np.ptp(u[held]) == 0:
+        return None
     d = X.shape[1]
     degrees = [n for n in (2, 4) if _terms(d, n) <= min(MOST_TERMS, len(kept) / ROWS_PER_TERM)]
     links: list[Link] = ["identity"]
     if np.ptp(u) < LONGEST_LOG:
         links.append("log")
-    best, least = None, (1.0 - LEAST_EXPLAINED) * float(np.var(u[held]))
+    best, most, variance = None, LEAST_EXPLAINED, float(np.var(u[held]))
     with require("threadpoolctl").threadpool_limits(1):
         for degree in degrees:
             for link in links:
                 trend = fit_trend(X[kept], u[kept], degree, link, log_inputs)
-                left = float(np.mean((u[held] - trend(X[held])) ** 2))
-                if left < least:
-                    best, least = trend, left
+                explained = 1.0 - float(np.mean((u[held] - trend(X[held])) ** 2)) / variance
+                if explained > most:
+                    best, most = replace(trend, explained=explained), explained
     return best
 
 

@@ -11,6 +11,9 @@ from limen.packing.spool import Spool
 
 __all__ = ["store_column"]
 
+# Roles whose values are real numbers, even where all that were read happen to be whole.
+_REAL = ("likelihood", "limit", "test")
+
 Array = np.ndarray[Any, Any]
 
 
@@ -77,7 +80,8 @@ def _dtype(column: dict[str, Any], present: np.dtype[Any]) -> str:
         return str(column.get("dtype", "int8"))
     if column.get("precision") is not None:
         return "float32"
-    return str(column.get("dtype", present.name))
+    whole = present.kind in "biu" and column["role"] in _REAL
+    return str(column.get("dtype", "float64" if whole else present.name))
 
 
 def _range_faults(column: dict[str, Any], low: float, high: float) -> list[str]:

@@ -13,7 +13,7 @@ from limen.manifest import Column, ModelCard
 from limen.prediction.verdict import VERDICTS
 from limen.transforms import TargetTransform
 
-__all__ = ["CODE", "Answers", "Judge"]
+__all__ = ["CODE", "Answers", "Judge", "describe"]
 
 CODE = {name: np.int8(code) for code, name in enumerate(VERDICTS)}
 """Position of each verdict in ``VERDICTS``."""
@@ -177,3 +177,41 @@ def _label_on(card: ModelCard, columns: Mapping[str, Column]) -> Column | None:
     ]
     named = [column for column in defined if column.name == card.label]
     return next(iter(named or defined), None)
+
+
+def describe(card: ModelCard, label: Column, document: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Say what all answers of a model are of, for the attributes of a Dataset.
+
+    Parameters
+    ----------
+    card : ModelCard
+    label : Column
+        The column whose statistics count.
+    document : mapping
+        The manifest.
+
+    Returns
+    -------
+    dict of str to str or float
+        Bundle, model, statistics of the label, meaning and population of the confidence, what to
+        cite.
+    """
+    statistics = dict(label.statistics or {})
+    meanings = [f"{entry['kind']}: {entry['meaning']}" for entry in card.confidence]
+    populations = sorted({entry["population"] for entry in card.confidence})
+    doi = document.get("doi")
+    analyses = [f"{a['experiment']} {a['id']}" for a in document.get("analyses", [])]
+    return {
+        "bundle": document["id"],
+        "version": document["version"],
+        "doi": doi or "",
+        "model": card.name,
+        "target": card.target,
+        "confidence_level": statistics.get("confidence_level", ""),
+        "result": statistics.get("result", ""),
+        "analyses": ", ".join(analyses),
+        "confidence_meaning": " ".join(meanings),
+        "confidence_population": " ".join(populations),
+        "cite": f"https://doi.org/{doi}" if doi else f"{document['title']} (draft, no DOI yet)",
+    }

@@ -14,7 +14,7 @@ from limen.domain import Domain
 from limen.errors import ColumnError, IntegrityError, ShapeError, UsageError
 from limen.graph import Session, audit
 from limen.manifest import Column, ModelCard
-from limen.prediction.answers import CODE, Judge
+from limen.prediction.answers import CODE, Judge, describe
 from limen.prediction.neighbours import Neighbours
 from limen.prediction.points import Points, read_points
 from limen.prediction.verdict import NUMBERS, Verdict, Verdicts
@@ -72,7 +72,7 @@ class Predictor:
         self._judge = Judge(card, self.columns)
         self.target = self._judge.target
         self.answering_label = self._judge.label
-        self.attrs = _attributes(card, self.answering_label or self.target, document)
+        self.attrs = describe(card, self.answering_label or self.target, document)
         self._neighbours = (
             None
             if neighbours is None
@@ -310,25 +310,3 @@ class Predictor:
             inside = outputs["domain_score"] <= 1.0
             value[valid] = np.where(inside, self._judge.number(outputs), nothing)
         return value
-
-
-def _attributes(card: ModelCard, label: Column, document: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what the answers are of; ``label`` is the column whose statistics count."""
-    statistics = dict(label.statistics or {})
-    meanings = [f"{entry['kind']}: {entry['meaning']}" for entry in card.confidence]
-    populations = sorted({entry["population"] for entry in card.confidence})
-    doi = document.get("doi")
-    analyses = [f"{a['experiment']} {a['id']}" for a in document.get("analyses", [])]
-    return {
-        "bundle": document["id"],
-        "version": document["version"],
-        "doi": doi or "",
-        "model": card.name,
-        "target": card.target,
-        "confidence_level": statistics.get("confidence_level", ""),
-        "result": statistics.get("result", ""),
-        "analyses": ", ".join(analyses),
-        "confidence_meaning": " ".join(meanings),
-        "confidence_population": " ".join(populations),
-        "cite": f"https://doi.org/{doi}" if doi else f"{document['title']} (draft, no DOI yet)",
-    }

@@ -24,6 +24,8 @@ from limen.transforms import TargetTransform
 
 __all__ = ["add_model", "train"]
 
+Array = np.ndarray[Any, Any]
+
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
 
 
@@ -91,6 +93,7 @@ def train(
         rows.task,
         seed=seed,
         options=_options(estimator, rows, options),
+        guide=_guide(bundle, rows),
     )
     rebuild = _rebuild(
         target, estimator, model_name, seed, inputs, allow_derived, nuisances, options
@@ -178,12 +181,23 @@ def _transform(rows: TrainingRows) -> TargetTransform:
     return TargetTransform.choose(rows.target.quantity, rows.target.role, rows.y)
 
 
+def _guide(bundle: Bundle, rows: TrainingRows) -> Array | None:
+    """Quantity that a label is cut on, as a regressor would learn it, of the training rows."""
+    if rows.task != "classification" or rows.boundary is None or len(rows.codes) != 2:
+        return None
+    values = rows.boundary[rows.part(TRAIN)]
+    if not np.isfinite(values).all():
+        return None
+    source = bundle.columns[str((rows.target.definition or {})["column"])]
+    return TargetTransform.choose(source.quantity, source.role, values).forward(values)
+
+
 def _options(
     estimator: str, rows: TrainingRows, options: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     chosen = dict(options or {})
     logarithmic = [i for i, column in enumerate(rows.inputs) if column.scale == "log"]
-    if estimator in ("mlp", "gp") and logarithmic:
+    if estimator in ("boosted", "mlp", "gp") and logarithmic:
         chosen.setdefault("log_inputs", logarithmic)
     return chosen
 

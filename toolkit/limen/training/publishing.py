@@ -218,6 +218,11 @@ def _limitations(rows: TrainingRows, judgement: Judgement, *, adopted: bool) -> 
         f"Figures hold for the population: {rows.population}.",
         "Points outside the training domain get no answer.",
     ]
+    if rows.infinite:
+        said.append(
+            f"{rows.infinite} rows whose {rows.target.name} is infinite were left out, so that it "
+            "is predicted too small beside them."
+        )
     if adopted:
         said.append(
             "Trained outside: whether it has seen the calibration and test rows is not known."

@@ -10,16 +10,14 @@ import numpy as np
 
 from limen.bundle import Bundle
 from limen.errors import ColumnError, TrainingError, UsageError
-from limen.expressions import Expression
 from limen.manifest import Column
+from limen.training.inputs import choose_inputs
 
-__all__ = ["TrainingRows", "choose_inputs", "load_rows", "population_text"]
+__all__ = ["CALIBRATION", "TEST", "TRAIN", "TrainingRows", "load_rows", "population_text"]
 
 Array = np.ndarray[Any, Any]
 
 _TARGETS = ("label", "limit", "test", "likelihood", "observable")
-_ANSWERS = ("likelihood", "limit", "label", "test")
-_FREE = ("parameter", "nuisance")
 _FEWEST_ROWS = 20
 # train, calibration, test as the split column has them
 TRAIN, CALIBRATION, TEST = 0, 1, 2
@@ -43,6 +41,8 @@ class TrainingRows:
         Codes of a label's classes, in order.
     drawn : ndarray of bool, shape (n,)
         Whether a row is from the population; rows that were picked to learn from are not.
+    infinite : int
+        Rows left out because their target is infinite, such as a limit without sensitivity.
     """
 
     inputs: tuple[Column, ...]
@@ -57,87 +57,12 @@ class TrainingRows:
     threshold: float | None = None
     codes: tuple[int, ...] = ()
     nuisances: str = "none"
+    infinite: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
     def part(self, split: int) -> Array:
         """Give the positions of the rows of one split."""
         return np.flatnonzero(self.split == split)
-
-
-def choose_inputs(
-    columns: Mapping[str, Column],
-    target: Column,
-    wanted: Sequence[str] | None,
-    *,
-    allow_derived: bool,
-    nuisances: str | None,
-) -> tuple[Column, ...]:
-    """
-    Choose a model's inputs: parameters and nuisances, or the ones named.
-
-    Raises
-    ------
-    ColumnError
-        If a named column is unknown, or an answer or something the target derives from.
-    UsageError
-        If there are nuisance columns and nothing is said about them.
-    """
-    sampled = [c.name for c in columns.values() if c.role == "nuisance"]
-    if wanted is None:
-        if sampled and nuisances is None:
-            raise UsageError(
-                f"nuisances: the scan samples {', '.join(sampled)}, and a model without them "
-                "learns their average; say --nuisances include, profile or marginalise"
-            )
-        roles = ("parameter", "nuisance") if nuisances == "include" else ("parameter",)
-        chosen = [column for column in columns.values() if column.role in roles]
-        if not chosen:
-            raise ColumnError("inputs: the scan has no column of role parameter; name the inputs")
-        return tuple(chosen)
-    unknown = [name for name in wanted if name not in columns]
-    if unknown or len(set(wanted)) != len(wanted):
-        raise ColumnError(
-            f"inputs: found {', '.join(unknown) or 'a column twice'}, allowed each once: "
-            f"{', '.join(columns)}"
-        )
-    for name in wanted:
-        _refuse_answer(columns[name], target, columns, allow_derived)
-    return tuple(columns[name] for name in wanted)
-
-
-def _refuse_answer(
-    column: Column, target: Column, columns: Mapping[str, Column], allow_derived: bool
-) -> None:
-    """Refuse an input that is no physics, or from which the target could be read off."""
-    if column.role in ("mask", "split", "id"):
-        raise ColumnError(
-            f"inputs: {column.name} has the role {column.role} and is no physics; drop it"
-        )
-    if allow_derived or column.role in _FREE:
-        return
-    free = {name for name, entry in columns.items() if entry.role in _FREE}
-    shared = (_sources(column, columns) & _sources(target, columns)) - free
-    if column.role in _ANSWERS or shared:
-        raise ColumnError(
-            f"inputs: {column.name} has the role {column.role} or shares what the target "
-            f"{target.name} derives from, so the model would be given the answer; leave it out, or "
-            "say --allow-derived"
-        )
-
-
-def _sources(target: Column, columns: Mapping[str, Column]) -> set[str]:
-    """Name a column and all columns that it derives from or describes."""
-    found: set[str] = set()
-    waiting = {target.name}
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        column = columns.get(name)
-        if column is not None:
-            needs = set(Expression(column.derived).names) if column.derived else set()
-            needs |= {str((column.definition or {}).get("column", name)), column.of or name}
-            waiting |= needs - found
-    return found
 
 
 def _population(bundle: Bundle) -> dict[str, Any]:
@@ -177,55 +102,64 @@ def load_rows(
         If nothing can be learnt: too few rows, one class, a constant target.
     """
     columns = bundle.columns
-    if target not in columns:
-        raise ColumnError(f"target: found {target!r}, allowed {', '.join(_usable(columns))}")
-    column = columns[target]
-    if column.role not in _TARGETS:
-        raise ColumnError(
-            f"target: {target} has the role {column.role}, allowed a column of role "
-            f"{', '.join(_TARGETS)}: {', '.join(_usable(columns))}"
-        )
+    column = _target(target, columns)
     chosen = choose_inputs(
         columns, column, inputs, allow_derived=allow_derived, nuisances=nuisances
     )
-    boundary, threshold = _boundary(column, columns)
-    split = next(name for name, c in columns.items() if c.role == "split")
-    masks = {c.valid for c in (*chosen, column) if c.valid is not None}
-    sampled = [c.name for c in columns.values() if c.role == "nuisance"]
-    reduce = nuisances in ("profile", "marginalise") and sampled
-    needed = {target, split, *masks, *(c.name for c in chosen)}
-    needed |= {boundary} if boundary else set()
-    population = _population(bundle)
-    origin = population.get("column")
-    needed |= {origin} if origin else set()
-    with bundle.open_scan() as scan:
-        table = scan.read(sorted(needed))
-    valid = np.isfinite(table[target].astype(float))
-    for mask in masks:
-        valid &= table[mask]
-    X = np.stack([table[c.name].astype(np.float64) for c in chosen], axis=1)
-    valid &= np.isfinite(X).all(axis=1)
-    rows = TrainingRows(
-        chosen,
-        column,
-        X[valid],
-        table[target][valid].astype(np.float64),
-        table[split][valid],
-        np.isin(table[origin], population["codes"])[valid]
-        if origin
-        else np.ones(valid.sum(), bool),
-        population_text(bundle),
-        "classification" if column.role == "label" else "regression",
-        table[boundary][valid].astype(np.float64) if boundary else None,
-        threshold,
-        nuisances=nuisances if sampled and nuisances else "none",
-    )
-    if reduce:
-        _reduce_nuisances(rows, str(nuisances))
+    sampled = any(c.role == "nuisance" for c in columns.values())
+    rows = _read(bundle, column, chosen)
+    rows.nuisances = nuisances if sampled and nuisances else "none"
+    if rows.nuisances in ("profile", "marginalise"):
+        _reduce_nuisances(rows, rows.nuisances)
     _check(rows)
     names = ("train", "calibration", "test")
     rows.counts = {name: int((rows.split == code).sum()) for code, name in enumerate(names)}
     return rows
+
+
+def _target(name: str, columns: Mapping[str, Column]) -> Column:
+    if name not in columns:
+        raise ColumnError(f"target: found {name!r}, allowed {', '.join(_usable(columns))}")
+    column = columns[name]
+    if column.role not in _TARGETS:
+        raise ColumnError(
+            f"target: {name} has the role {column.role}, allowed a column of role "
+            f"{', '.join(_TARGETS)}: {', '.join(_usable(columns))}"
+        )
+    return column
+
+
+def _read(bundle: Bundle, target: Column, inputs: tuple[Column, ...]) -> TrainingRows:
+    """Read the rows in which target and inputs are valid."""
+    boundary, threshold = _boundary(target, bundle.columns)
+    split = next(name for name, c in bundle.columns.items() if c.role == "split")
+    origin = _population(bundle).get("column")
+    masks = {c.valid for c in (*inputs, target) if c.valid is not None}
+    names = {target.name, split, *masks, *(c.name for c in inputs)}
+    with bundle.open_scan() as scan:
+        table = scan.read(sorted(names | {name for name in (boundary, origin) if name}))
+    X = np.stack([table[c.name].astype(np.float64) for c in inputs], axis=1)
+    y = table[target.name].astype(np.float64)
+    known = np.isfinite(X).all(axis=1)
+    for mask in masks:
+        known &= table[mask]
+    valid = known & np.isfinite(y)
+    drawn = np.ones(len(y), dtype=bool)
+    if origin:
+        drawn = np.isin(table[origin], _population(bundle)["codes"])
+    return TrainingRows(
+        inputs,
+        target,
+        X[valid],
+        y[valid],
+        table[split][valid],
+        drawn[valid],
+        population_text(bundle),
+        "classification" if target.role == "label" else "regression",
+        table[boundary][valid].astype(np.float64) if boundary else None,
+        threshold,
+        infinite=int((known & np.isinf(y)).sum()),
+    )
 
 
 def _usable(columns: Mapping[str, Column]) -> list[str]:
