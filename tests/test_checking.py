@@ -318,7 +318,7 @@ def test_a_model_in_place_of_the_models_is_refused_cleanly(model_path, sign, cas
         report = check(model_path, deep=deep)
         assert report.faults
         assert all(fault.pointer == "model region" for fault in report.faults)
-    with pytest.raises(kind, match="region.onnx"):
+    with pytest.raises(kind, match=r"region\.onnx"):
         open_bundle(model_path).predictor("region")
 
 

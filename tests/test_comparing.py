@@ -165,7 +165,7 @@ def test_missing_values_meet_no_condition(packed, tmp_path):
         ("__import__('os')", ExpressionError, "where|allowed|expression"),
         ("loglike > max_over_points(loglike)", ExpressionError, "selects nothing"),
         ("m >", ExpressionError, "m >"),
-        ("", ExpressionError, ""),
+        ("", ExpressionError, "expression|where"),
     ],
     ids=[
         "no rows",

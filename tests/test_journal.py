@@ -411,21 +411,43 @@ def test_a_pack_on_a_full_disk_leaves_nothing(small_disk, source):
     assert list(place.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO], ids=errno.errorcode.get)
+@pytest.fixture(params=[errno.ENOSPC, errno.EDQUOT, errno.EIO], ids=errno.errorcode.get)
+def break_disk(request, monkeypatch):
+    """Let every file that is opened for writing below a folder fail, from the n-th on."""
+    opened, number = io.open, request.param
+
+    def from_now(folder: Path, step: int) -> None:
+        calls = iter(range(1, 10_000))
+
+        def failing(file, mode="r", *more, **options):
+            if "r" not in mode and str(folder) in str(file) and next(calls) >= step:
+                raise OSError(number, os.strerror(number), str(file))
+            return opened(file, mode, *more, **options)
+
+        monkeypatch.setattr(io, "open", failing)
+
+    return from_now
+
+
+CLEAR = r"; (free space|choose another|give a new file)"
+
+
 @pytest.mark.parametrize("step", range(1, 8))
-def test_a_pack_on_a_disk_that_fails_leaves_nothing(source, tmp_path, monkeypatch, number, step):
-    calls = iter(range(1, 10_000))
-    opened = io.open
-
-    def failing(file, mode="r", *more, **options):
-        if "r" not in mode and str(tmp_path) in str(file) and next(calls) >= step:
-            raise OSError(number, os.strerror(number), str(file))
-        return opened(file, mode, *more, **options)
-
-    monkeypatch.setattr(io, "open", failing)
-    with pytest.raises(StorageError, match=r"; (free space|choose another|give a new file)"):
+def test_a_pack_on_a_disk_that_fails_leaves_nothing(source, tmp_path, break_disk, step):
+    break_disk(tmp_path, step)
+    with pytest.raises(StorageError, match=CLEAR):
         packing.pack(source, tmp_path / "toy")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", range(1, 6))
+def test_an_edit_on_a_disk_that_fails_changes_nothing(draft, break_disk, step):
+    before = listing(draft)
+    break_disk(draft, step)
+    with pytest.raises(StorageError, match=CLEAR):
+        edit(draft)
+    assert listing(draft) == before
+    assert check(draft, complete=True).passed
 
 
 def test_a_disk_that_fails_after_the_commit_point_does_not_lose_the_change(draft, monkeypatch):
@@ -496,3 +518,11 @@ def test_a_lock_needs_no_file(tmp_path):
     with resources.folder_lock(tmp_path, wait=False) as held:
         assert held
         assert list(tmp_path.iterdir()) == []
+
+
+def test_the_manifest_is_moved_last(draft, monkeypatch):
+    moved, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (moved.append(Path(b).name), replace(a, b)))
+    edit(draft)
+    assert moved[-1] == "bundle.json"
+    assert {"notes.txt", "more.txt", "README.md"} <= set(moved[:-1])

@@ -41,8 +41,8 @@ DEFAULTS: dict[str, Any] = {
     "log_inputs": (),
 }
 """
-``trend``: auto or none. ``log_inputs``: positions of inputs whose logarithm is taken first. ``alpha`` None: 0.03 for
-classification, which over-fits sooner, and 1e-5 for regression.
+``trend``: auto or none. ``log_inputs``: positions of inputs whose logarithm is taken first.
+``alpha`` None: 0.03 for classification, which over-fits sooner, and 1e-5 for regression.
 """
 
 # Log-odds by a trend are clipped, and divided to be of the size of the other inputs.

@@ -31,6 +31,9 @@ Link = Literal["identity", "log"]
 MOST_TERMS = 1500
 ROWS_PER_TERM = 8
 MOST_ROWS = 100_000
+# To choose a polynomial fewer rows are enough.
+CHOICE_ROWS_PER_TERM = 16
+MANY_ROWS = 5_000
 BLOCK = 4096
 # Columns have norm 1: so little steadies a grid's undetermined terms, and two rounds of refinement
 # give back what it costs the others.
@@ -152,7 +155,8 @@ class Trend:
         """Fit the same kind of polynomial to other rows, with the same rescaling."""
         log_inputs = np.flatnonzero(self.inputs.log).tolist()
         with require("threadpoolctl").threadpool_limits(1):
-            new = fit_trend(X[:MOST_ROWS], u[:MOST_ROWS], self.degree, self.link, log_inputs)
+            rows = _some(np.arange(len(X)), MOST_ROWS)
+            new = fit_trend(X[rows], u[rows], self.degree, self.link, log_inputs)
         return replace(new.rescaled(*self.scaling), explained=self.explained)
 
     def rescaled(self, factor: float, offset: float) -> Trend:
@@ -221,6 +225,13 @@ def fit_trend(
     return Trend(inputs, degree, form, link, floor, float(value.max()) + span, top)
 
 
+def _some(rows: Indices, most: int) -> Indices:
+    """At most so many of the rows, drawn by a fixed seed."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+
+
 def find_trend(
     X: Floats, u: Floats, held: NDArray[np.bool_], log_inputs: Sequence[int] = ()
 ) -> Trend | None:
@@ -240,7 +251,7 @@ def find_trend(
     Returns
     -------
     Trend or None
-        Fitted on the rows not set aside. None if there are too few rows or too many inputs, or
+        Fitted on rows not set aside. None if there are too few rows or too many inputs, or
         if none explains half of the variance of the rows set aside.
 
     Examples
@@ -250,7 +261,7 @@ def find_trend(
     >>> round(float(trend([[2.0, 3.0]])[0]), 6)
     6.0
     """
-    kept = np.flatnonzero(~held)[:MOST_ROWS]
+    kept = np.flatnonzero(~held)
     if not held.any() or np.ptp(u[held]) == 0:
         return None
     d = X.shape[1]
@@ -261,8 +272,9 @@ def find_trend(
     best, most, variance = None, LEAST_EXPLAINED, float(np.var(u[held]))
     with require("threadpoolctl").threadpool_limits(1):
         for degree in degrees:
+            rows = _some(kept, max(MANY_ROWS, CHOICE_ROWS_PER_TERM * _terms(d, degree)))
             for link in links:
-                trend = fit_trend(X[kept], u[kept], degree, link, log_inputs)
+                trend = fit_trend(X[rows], u[rows], degree, link, log_inputs)
                 explained = 1.0 - float(np.mean((u[held] - trend(X[held])) ** 2)) / variance
                 if explained > most:
                     best, most = replace(trend, explained=explained), explained
