@@ -1,21 +1,17 @@
-"""
-A bundle: a folder with a manifest, a scan and the models trained on it.
-
-Opening reads the manifest only. A draft is edited through the journal; a frozen bundle never
-changes.
-"""
+"""Open a bundle: its manifest, its parts, its scan and its models."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from limen import documents, journal, manifest, schema
+from limen import journal, manifest, schema
+from limen.bundle.changes import GENERATED, Edit, complete, sha256
 from limen.errors import (
     BundleNotFoundError,
     FrozenError,
@@ -32,22 +28,7 @@ if TYPE_CHECKING:
     from limen.prediction import Predictor
     from limen.scan import Scan
 
-__all__ = ["SCAN", "Bundle", "Edit", "complete", "file_entry", "open_bundle"]
-
-SCAN = "scan.zarr.zip"
-_GENERATED = ("README.md", "CITATION.cff", "croissant.json")
-_MEDIA_TYPES = {
-    ".zip": "application/zip",
-    ".onnx": "application/octet-stream",
-    ".json": "application/json",
-    ".csv": "text/csv",
-    ".md": "text/markdown",
-    ".cff": "application/yaml",
-    ".yaml": "application/yaml",
-    ".txt": "text/plain",
-    ".py": "text/x-python",
-    ".pdf": "application/pdf",
-}
+__all__ = ["Bundle", "open_bundle"]
 
 
 class Bundle:
@@ -107,7 +88,7 @@ class Bundle:
     @property
     def manifest_sha256(self) -> str:
         """SHA-256 of ``bundle.json`` as it lies on disk."""
-        return _sha256(journal.resolve(self.path, journal.MANIFEST))
+        return sha256(journal.resolve(self.path, journal.MANIFEST))
 
     def part(self, name: str) -> Path:
         """
@@ -154,7 +135,7 @@ class Bundle:
                 f"{path}: found {size} bytes, the manifest says {entry['bytes']}; "
                 "the file was changed or cut, get it again"
             )
-        if _sha256(path) != entry["sha256"]:
+        if sha256(path) != entry["sha256"]:
             raise IntegrityError(
                 f"{path}: found another SHA-256 than the manifest says; get the file again"
             )
@@ -259,7 +240,7 @@ class Bundle:
         target = Path(path)
         with journal.new_folder(target) as folder:
             for name, entry in self._document["files"].items():
-                if name not in _GENERATED:
+                if name not in GENERATED:
                     _copy(self.verified(name), folder / name, entry)
             change = Edit(folder, document, self.path)
             if amend is not None:
@@ -273,47 +254,6 @@ class Bundle:
             key: self._document[key] for key in ("id", "version", "doi") if key in self._document
         }
         return named | {"manifest_sha256": self.manifest_sha256}
-
-
-class Edit:
-    """
-    A change under way.
-
-    Attributes
-    ----------
-    folder : Path
-        New and changed files are written here.
-    manifest : dict
-        Change it in place; ``files`` is kept up by Limen.
-    roles : dict of str to str
-        Role of every file written.
-    """
-
-    def __init__(self, folder: Path, document: dict[str, Any], base: Path) -> None:
-        self.folder = folder
-        self.manifest = document
-        self.base = base
-        self.roles: dict[str, str] = {}
-
-    def write(self, name: str, role: str, data: bytes) -> None:
-        """Write a file of the bundle."""
-        (self.folder / name).write_bytes(data)
-        self.roles[name] = role
-
-    def attach(self, path: Path, name: str | None = None) -> None:
-        """
-        Copy a file into the bundle as an attachment: hashed, never executed.
-
-        Raises
-        ------
-        UsageError
-            If a file of the bundle has this name already and is no attachment.
-        """
-        name = name or path.name
-        entry = self.manifest["files"].get(name)
-        if name == journal.MANIFEST or (entry and entry["role"] != "attachment"):
-            raise UsageError(f"{path}: the name {name!r} is taken in the bundle; rename the file")
-        self.write(name, "attachment", path.read_bytes())
 
 
 def open_bundle(path: str | Path) -> Bundle:
@@ -364,14 +304,6 @@ def _load(folder: Path) -> dict[str, Any]:
     return dict(document)
 
 
-def _refuse_frozen(folder: Path, document: Mapping[str, Any]) -> None:
-    if document["status"] == "frozen":
-        raise FrozenError(
-            f"{folder}: this bundle is frozen and never changes; make the next version: "
-            "limen edit BUNDLE --set ... -o NEW_BUNDLE"
-        )
-
-
 def _load_present(folder: Path, path: Path) -> dict[str, Any]:
     """Load the manifest, also while a writer moves it to its place."""
     try:
@@ -382,67 +314,15 @@ def _load_present(folder: Path, path: Path) -> dict[str, Any]:
         return schema.load_json(folder / journal.MANIFEST)
 
 
-def complete(document: dict[str, Any], folder: Path, roles: Mapping[str, str]) -> dict[str, Any]:
-    """
-    Hash the files written to ``folder``, regenerate the documents and write the manifest last.
-
-    Parameters
-    ----------
-    document : dict
-        The manifest; ``files`` holds the entries of unchanged files.
-    folder : Path
-        Where the new and changed files lie and the manifest is written.
-    roles : mapping of str to str
-        Roles of the new and changed files.
-
-    Returns
-    -------
-    dict
-        The manifest as written.
-
-    Raises
-    ------
-    SchemaError
-        If the manifest breaks the schema.
-    """
-    files = {k: v for k, v in document.get("files", {}).items() if k not in _GENERATED}
-    for name, role in roles.items():
-        files[name] = file_entry(folder / name, role)
-    bare = {key: value for key, value in document.items() if key != "files"}
-    faults = manifest.check_manifest(bare | {"files": files})
-    if faults:
-        raise SchemaError.from_faults("bundle.json", faults)
-    texts = (
-        documents.readme(bare),
-        documents.citation_cff(bare),
-        documents.croissant(bare, files),
-    )
-    for name, text in zip(_GENERATED, texts, strict=True):
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
-        files[name] = file_entry(folder / name, "document")
-    written = bare | {"files": dict(sorted(files.items()))}
-    (folder / journal.MANIFEST).write_bytes(schema.canonical_json(written))
-    return written
-
-
-def file_entry(path: Path, role: str) -> dict[str, Any]:
-    """Give the manifest's entry of a file: SHA-256, size, media type, role."""
-    return {
-        "sha256": _sha256(path),
-        "bytes": path.stat().st_size,
-        "media_type": _MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream"),
-        "role": role,
-    }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _refuse_frozen(folder: Path, document: Mapping[str, Any]) -> None:
+    if document["status"] == "frozen":
+        raise FrozenError(
+            f"{folder}: this bundle is frozen and never changes; make the next version: "
+            "limen edit BUNDLE --set ... -o NEW_BUNDLE"
+        )
 
 
 def _copy(source: Path, target: Path, entry: Mapping[str, Any]) -> None:
-    import shutil
-
     shutil.copyfile(source, target)
     if target.stat().st_size != entry["bytes"]:
         raise IntegrityError(f"{source}: changed while it was copied; try again")
