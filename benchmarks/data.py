@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import limen
 import numpy as np
+
+import limen
 from limen.demonstration import make_example
 from limen.schema import load_yaml
 
@@ -31,9 +32,10 @@ def shared(name: str) -> Path:
     return path
 
 
-def read(name: str) -> dict[str, Array]:
-    """Columns of a file of the shared data."""
-    return dict(limen.read([shared(name)]))
+def read(name: str, *drop: str) -> dict[str, Array]:
+    """Columns of a file of the shared data, without some."""
+    options = {"drop": list(drop)} if drop else None
+    return dict(limen.read([shared(name)], options=options))
 
 
 def document(name: str, **changes: Any) -> dict[str, Any]:
@@ -98,7 +100,8 @@ def oracle_fresh(folder: Path, n: int = 320_000) -> limen.Bundle:
     """Pack fresh points of the 19-D network, 300,000 of them to train on."""
     share = 300_000 / n
     rest = (1.0 - share) / 2
-    split = {"seed": 0, "fractions": [share, rest, rest], "stratify": "excluded"}
+    fractions = {"train": share, "calibration": rest, "test": rest}
+    split = {"seed": 0, "fractions": fractions, "stratify": "excluded"}
     described = document("susyai_oracle19", id="susyai-oracle19-fresh", split=split)
     X, y = oracle_points(n, seed=7)
     names = [column["name"] for column in described["tables"][0]["columns"]]
@@ -108,7 +111,9 @@ def oracle_fresh(folder: Path, n: int = 320_000) -> limen.Bundle:
 
 def pmssm(folder: Path) -> limen.Bundle:
     """Pack the cross sections of the pMSSM, process unknown."""
-    return make(document("pmssm_xsec19"), read("pmssm_xsec19/pmssm19_xsec.parquet"), folder)
+    return make(
+        document("pmssm_xsec19"), read("pmssm_xsec19/pmssm19_xsec.parquet", "split"), folder
+    )
 
 
 NLLFAST = ("gg", "sb", "sg", "ss", "st", "gdcpl", "sdcpl")
@@ -121,7 +126,9 @@ def nllfast(process: str, folder: Path) -> limen.Bundle:
     lines = shared(f"{stem}.grid").read_text().splitlines()[1:]
     rows = np.array([line.split()[1:] for line in lines if line.strip()], dtype=float)
     columns = dict(zip(names[1:], rows.T, strict=True))
-    masses = [name for name in names[1:3] if len(np.unique(columns[name])) > 1]
+    masses = [
+        name for name in names[1:3] if "dummy" not in name and len(np.unique(columns[name])) > 1
+    ]
     described = document("nllfast", id=f"nllfast-{process}")
     described["tables"][0]["columns"] = [
         *({"name": name, "role": "parameter", "unit": "GeV"} for name in masses),
@@ -138,7 +145,7 @@ def nllfast(process: str, folder: Path) -> limen.Bundle:
 
 def thdm(folder: Path) -> limen.Bundle:
     """Pack the 2HDM scan; points whose chi2 is unknown are left out where it would decide."""
-    columns = read("thdm_scan/thdm_hybrid_scan.parquet")
+    columns = read("thdm_scan/thdm_hybrid_scan.parquet", "job", "file")
     good = (columns["stb"] == 1) & (columns["uni"] == 1) & (columns["per"] == 1)
     good &= columns["tot_hbobs"] < 1
     known = ~good | np.isfinite(columns["chisqdiff"])
@@ -148,5 +155,5 @@ def thdm(folder: Path) -> limen.Bundle:
 
 def sbottom(folder: Path) -> limen.Bundle:
     """Pack the CLs of region A."""
-    columns = read("pyhf_sbottom/cls_regionA.csv")
+    columns = read("pyhf_sbottom/cls_regionA.csv", "patch", "error")
     return make(document("sbottom"), columns, folder)

@@ -205,6 +205,12 @@ def _words(
     rows: TrainingRows, fitted: FittedModel, calibration: Calibration, transform: TargetTransform
 ) -> str:
     said = ["All preprocessing is in the graph; it takes the inputs in their columns' units."]
+    trend = fitted.hyperparameters.get("trend")
+    if isinstance(trend, dict) and "degree" in trend:
+        said.append(
+            f"A polynomial of degree {trend['degree']} of the inputs ({trend['terms']} terms) goes "
+            f"before the {fitted.name}, which learns the rest."
+        )
     if calibration.kind != "none":
         said.append(f"The raw probability is calibrated ({calibration.kind}).")
     if transform.kind != "identity":
