@@ -1,4 +1,4 @@
-"""The shipped example: accuracy of the region near its boundary, error of log L near the best fit."""
+"""The shipped example: the region near its boundary, log L near the best fit."""
 
 from __future__ import annotations
 
