@@ -17,7 +17,7 @@ from limen.errors import UnitError
 
 __all__ = ["SYMBOLS", "Unit", "convert", "factor", "parse_quantity", "parse_unit"]
 
-# Powers of ten to the base symbol of each dimension (energy GeV, area pb, length m, time s, angle rad).
+# Powers of ten to the base of each dimension: energy GeV, area pb, length m, time s, angle rad.
 SYMBOLS: dict[str, tuple[str, int]] = {
     "eV": ("energy", -9),
     "keV": ("energy", -6),
