@@ -116,7 +116,7 @@ def pmssm(folder: Path) -> limen.Bundle:
     )
 
 
-NLLFAST = ("gg", "sb", "sg", "ss", "st", "gdcpl", "sdcpl")
+NLLFAST = ("gg", "sb", "sg", "ss", "st")
 
 
 def nllfast(process: str, folder: Path) -> limen.Bundle:
@@ -129,9 +129,11 @@ def nllfast(process: str, folder: Path) -> limen.Bundle:
     masses = [
         name for name in names[1:3] if "dummy" not in name and len(np.unique(columns[name])) > 1
     ]
+    # One mass over a decade: the cross section is closest to a power of it.
+    scale = "linear" if len(masses) > 1 else "log"
     described = document("nllfast", id=f"nllfast-{process}")
     described["tables"][0]["columns"] = [
-        *({"name": name, "role": "parameter", "unit": "GeV"} for name in masses),
+        *({"name": name, "role": "parameter", "unit": "GeV", "scale": scale} for name in masses),
         {
             "name": "xsec",
             "role": "observable",

@@ -16,7 +16,7 @@ LEVEL = 0.05
 
 
 def measure(folder: Path) -> list[Table]:
-    """Judge CLs on the scale of standard deviations, the label by it, and refusals off the planes."""
+    """Judge CLs in standard deviations, the label by it, and refusals off the planes."""
     bundle = data.sbottom(folder)
     found = measuring.rows(bundle, "CLs_obs")
     (X, y), (X_test, y_test) = measuring.train_rows(found), measuring.test_rows(found)

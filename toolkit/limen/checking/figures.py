@@ -106,7 +106,7 @@ def _load(bundle: Bundle, predictor: Predictor, card: ModelCard) -> _Tested:
     if card.task == "classification":
         codes = next(o["classes"] for o in card.outputs if o["name"] == "probability")
         y = np.where(valid, np.searchsorted(codes, y), -1)
-    answer = predictor.session.run(X[keep]) if keep.any() else {}
+    answer = predictor.run(X[keep]) if keep.any() else {}
     boundary = table[source][keep].astype(float) if source else None
     return _Tested(y[keep], answer, boundary, cut.get("threshold", np.nan), best)
 
@@ -154,7 +154,7 @@ def _held(tested: _Tested, card: ModelCard, entry: dict[str, Any]) -> Array:
         said = confidence.classification_confidence(tested.p, entry["table"])
         return _right(tested)[np.isfinite(said)]
     if entry["kind"] == "conformal" and card.task == "classification":
-        sets = confidence.conformal_sets(tested.p, entry["quantile"])
+        sets = confidence.conformal_sets(tested.p, confidence.stated_quantile(entry))
         return np.asarray(sets[np.arange(len(tested.y)), tested.y])
     if entry["kind"] not in ("conformal", "gp_posterior"):
         return np.empty(0, dtype=bool)
@@ -162,6 +162,6 @@ def _held(tested: _Tested, card: ModelCard, entry: dict[str, Any]) -> Array:
     u, said = transform.forward(tested.y), transform.forward(tested.answer["mean"].astype(float))
     scaled = entry.get("scale", "standard deviations") == "standard deviations"
     std = tested.answer["std"].astype(float) / transform.slope(said) if scaled else None
-    quantile = entry["quantile"] if entry["kind"] == "conformal" else 1.96
+    quantile = confidence.stated_quantile(entry) if entry["kind"] == "conformal" else 1.96
     low, high = confidence.conformal_interval(said, quantile, std)
     return np.asarray((low <= u) & (u <= high))

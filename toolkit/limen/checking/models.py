@@ -45,7 +45,7 @@ def check_model(bundle: Bundle, card: ModelCard, report: Report, *, deep: bool) 
 def _check_probe(
     predictor: Predictor, card: ModelCard, probe: dict[str, Any], report: Report
 ) -> None:
-    answer = predictor.session.run(np.array(probe["points"]))
+    answer = predictor.run(np.array(probe["points"]))
     tolerance = probe["tolerance"]
     for name, stored in probe["outputs"].items():
         if name not in answer:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +15,7 @@ __all__ = [
     "conformal_quantile",
     "conformal_sets",
     "interval_scores",
+    "stated_quantile",
 ]
 
 Floats = NDArray[np.float64]
@@ -73,6 +76,29 @@ def conformal_quantile(scores: ArrayLike, level: float) -> float:
     # Without the allowance 20 * 0.95 rounds up to the 20th of 19 rows.
     rank = math.ceil((ordered.size + 1) * level - 1e-9)
     return math.inf if rank > ordered.size else float(ordered[max(rank, 1) - 1])
+
+
+def stated_quantile(entry: Mapping[str, Any]) -> float:
+    """
+    Read the quantile of a card's conformal entry.
+
+    Parameters
+    ----------
+    entry : mapping
+        Of kind ``conformal``.
+
+    Returns
+    -------
+    float
+        Infinite where the entry says null: too few rows to rule anything out.
+
+    Examples
+    --------
+    >>> stated_quantile({"quantile": 0.25}), stated_quantile({"quantile": None})
+    (0.25, inf)
+    """
+    quantile = entry["quantile"]
+    return math.inf if quantile is None else float(quantile)
 
 
 def conformal_sets(p: ArrayLike, quantile: float) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from limen import confidence as confidences
+from limen.errors import IntegrityError
 from limen.manifest import Column, ModelCard
 from limen.prediction.verdict import VERDICTS
 from limen.transforms import TargetTransform
@@ -74,12 +76,29 @@ class Judge:
         self.classifies = card.task == "classification"
         self.label = self.target if self.classifies else _label_on(card, columns)
         # Codes of the classes, in the order of the graph's columns.
-        self._codes = np.array(card.outputs[0].get("classes", (0, 1)), dtype=np.float64)
+        self._codes = np.array(_classes(card), dtype=np.float64)
         kinds = {entry["kind"]: entry for entry in card.confidence}
         self._table = kinds.get("binned_accuracy", {}).get("table")
-        conformal = kinds.get("conformal", {})
-        self._conformal = conformal if conformal.get("quantile") is not None else None
+        self._conformal = kinds.get("conformal")
+        self._quantile = confidences.stated_quantile(self._conformal or {"quantile": None})
         self._transform = TargetTransform.from_dict(card.target_transform or {"kind": "identity"})
+
+    def refuse_other_shape(self, outputs: Outputs, where: str) -> None:
+        """
+        Refuse a graph whose answers are not those the card describes.
+
+        Raises
+        ------
+        IntegrityError
+            If it gives a mean for a classification, or another number of classes.
+        """
+        wanted = "probability" if self.classifies else "mean"
+        shape = np.shape(outputs.get(wanted, ()))
+        if wanted not in outputs or (self.classifies and shape[1:] != self._codes.shape):
+            raise IntegrityError(
+                f"{where}: found outputs {', '.join(outputs)} of {shape[1:]} classes, allowed "
+                f"{wanted!r} of {len(self._codes)} as the card says; get the model again"
+            )
 
     def number(self, outputs: Outputs) -> Array:
         """Give the model's one number per point, shape (n,): probability, category or value."""
@@ -101,8 +120,17 @@ class Judge:
         Returns
         -------
         Answers
+            No number and ``uncertain`` where the graph gives NaN or infinity.
         """
-        return self._classify(outputs) if self.classifies else self._regress(outputs)
+        answers = self._classify(outputs) if self.classifies else self._regress(outputs)
+        said = np.asarray(outputs["probability" if self.classifies else "mean"])
+        broken = ~np.isfinite(said.reshape(len(said), -1)).all(axis=1)
+        answers.verdict[broken] = CODE["uncertain"]
+        for values in answers.numbers.values():
+            values[broken] = np.nan
+        for position in np.flatnonzero(broken).tolist():
+            answers.reasons[position] = "the model gives no finite number here"
+        return answers
 
     def _classify(self, outputs: Outputs) -> Answers:
         table = np.asarray(outputs["probability"], dtype=np.float64)
@@ -121,15 +149,14 @@ class Judge:
 
     def _doubt_sets(self, answers: Answers, p: Array) -> None:
         """Call points uncertain whose conformal set holds both classes, or none."""
-        conformal = dict(self._conformal or {})
-        sizes = confidences.conformal_sets(p, conformal["quantile"]).sum(axis=1)
+        sizes = confidences.conformal_sets(p, self._quantile).sum(axis=1)
+        level = 100 * dict(self._conformal or {})["level"]
+        known = math.isfinite(self._quantile)
+        why = "too near the boundary to call" if known else "too few calibration rows to call it"
         for position in np.flatnonzero(sizes != 1).tolist():
             answers.verdict[position] = CODE["uncertain"]
             held = "both" if sizes[position] else "no"
-            answers.reasons[position] = (
-                f"the {100 * conformal['level']:g} % conformal set holds {held} classes: too near "
-                "the boundary to call"
-            )
+            answers.reasons[position] = f"the {level:g} % conformal set holds {held} classes: {why}"
 
     def _regress(self, outputs: Outputs) -> Answers:
         mean = self.number(outputs)
@@ -142,19 +169,22 @@ class Judge:
         answers = Answers(self._name(_COMPARE[definition["comparison"]](mean, threshold)), numbers)
         text = f"the interval of {self.target.name} straddles {threshold:g}"
         text += "" if self.target.unit == "1" else f" {self.target.unit}"
-        for position in np.flatnonzero((lower <= threshold) & (upper >= threshold)).tolist():
+        if not math.isfinite(self._quantile):
+            text = f"{self.target.name} has no interval: too few calibration rows"
+        # Not known to lie on one side: also where there is no interval at all.
+        for position in np.flatnonzero(~((lower > threshold) | (upper < threshold))).tolist():
             answers.verdict[position] = CODE["uncertain"]
             answers.reasons[position] = text
         return answers
 
     def _interval(self, mean: Array, std: Array | None) -> tuple[Array, Array]:
-        if self._conformal is None:
+        if self._conformal is None or not math.isfinite(self._quantile):
             return np.full(len(mean), np.nan), np.full(len(mean), np.nan)
         u = self._transform.forward(mean)
         scaled = None
         if self._conformal["scale"] == "standard deviations" and std is not None:
             scaled = np.asarray(std, dtype=np.float64) / self._transform.slope(u)
-        ends = confidences.conformal_interval(u, self._conformal["quantile"], scaled)
+        ends = confidences.conformal_interval(u, self._quantile, scaled)
         return self._transform.inverse_interval(*ends)
 
     def _name(self, label: Array) -> Array:
@@ -163,6 +193,11 @@ class Judge:
             return np.full(len(label), CODE["predicted"])
         yes, no = _BY_LABEL[quantity]
         return np.where(label, CODE[yes], CODE[no])
+
+
+def _classes(card: ModelCard) -> tuple[int, ...]:
+    given = (entry["classes"] for entry in card.outputs if "classes" in entry)
+    return tuple(next(given, (0, 1)))
 
 
 def _label_on(card: ModelCard, columns: Mapping[str, Column]) -> Column | None:

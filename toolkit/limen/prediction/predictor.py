@@ -183,23 +183,7 @@ class Predictor:
             raise UsageError("nearest: this predictor was loaded without a scan")
         read = read_points(points, self.inputs, self.columns, ignore_extra=ignore_extra)
         self._refuse_categories(read)
-        n = len(read.X)
-        numbers = {name: np.full(n, np.nan) for name in NUMBERS}
-        verdict = np.full(n, CODE["invalid_input"])
-        reasons: list[tuple[str, ...]] = [()] * n
-        for row, faults in read.faults.items():
-            reasons[row] = tuple(faults)
-        whole = np.flatnonzero(np.isfinite(read.X).all(axis=1))
-        extrapolated = np.full(n, np.nan) if extrapolate else None
-        if whole.size:
-            outputs = self.session.run(read.X[whole])
-            inside = outputs["domain_score"] <= 1.0
-            self._answer(outputs, inside, whole[inside], verdict, numbers, reasons)
-            outside = whole[~inside]
-            verdict[outside] = CODE["outside_domain"]
-            self._explain(read, outside, outputs["domain_score"][~inside], reasons)
-            if extrapolated is not None:
-                extrapolated[outside] = self._judge.number(outputs)[~inside]
+        verdict, numbers, reasons, extrapolated = self._judge_rows(read)
         near = self._neighbours.nearest(read.X, nearest) if self._neighbours and nearest else {}
         return Verdicts(
             verdict,
@@ -209,8 +193,46 @@ class Predictor:
             unit=self.target.unit,
             notes=tuple(read.notes),
             neighbours=near,
-            extrapolated=extrapolated,
+            extrapolated=extrapolated if extrapolate else None,
         )
+
+    def _judge_rows(
+        self, read: Points
+    ) -> tuple[Array, dict[str, Array], list[tuple[str, ...]], Array]:
+        """Give verdicts, numbers, reasons, and the model's numbers outside of the domain."""
+        n = len(read.X)
+        numbers = {name: np.full(n, np.nan) for name in NUMBERS}
+        verdict = np.full(n, CODE["invalid_input"])
+        reasons: list[tuple[str, ...]] = [tuple(read.faults.get(row, ())) for row in range(n)]
+        extrapolated = np.full(n, np.nan)
+        whole = np.flatnonzero(np.isfinite(read.X).all(axis=1))
+        if whole.size:
+            outputs = self.run(read.X[whole])
+            inside = outputs["domain_score"] <= 1.0
+            self._answer(outputs, inside, whole[inside], verdict, numbers, reasons)
+            outside = whole[~inside]
+            verdict[outside] = CODE["outside_domain"]
+            self._explain(read, outside, outputs["domain_score"][~inside], reasons)
+            extrapolated[outside] = self._judge.number(outputs)[~inside]
+        return verdict, numbers, reasons, extrapolated
+
+    def run(self, X: Array) -> dict[str, Array]:
+        """
+        Run the graph: its outputs as they are, no domain and no verdict.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, d)
+            Points, in the inputs' order and units.
+
+        Raises
+        ------
+        IntegrityError
+            If the graph does not answer as the card says.
+        """
+        outputs = self.session.run(X)
+        self._judge.refuse_other_shape(outputs, self.card.file)
+        return outputs
 
     def _answer(
         self,
@@ -306,7 +328,7 @@ class Predictor:
             valid &= np.isin(X[:, position], codes)
         value = np.full(len(X), nothing)
         if valid.any():
-            outputs = self.session.run(X[valid])
+            outputs = self.run(X[valid])
             inside = outputs["domain_score"] <= 1.0
             value[valid] = np.where(inside, self._judge.number(outputs), nothing)
         return value
