@@ -10,7 +10,7 @@ from limen.checking.checklist import judge_reuse
 from limen.checking.data import check_data
 from limen.checking.models import check_model
 from limen.checking.report import Report
-from limen.errors import Fault, LimenError, PartMissingError
+from limen.errors import LimenError, PartMissingError
 
 __all__ = ["check"]
 
@@ -64,13 +64,13 @@ def _check_files(bundle: Bundle, report: Report, complete: bool) -> set[str]:
         except PartMissingError as error:
             report.not_fetched.append(name)
             if complete:
-                report.integrity.append(Fault(name, error.message))
+                report.corrupt(name, error.message)
         except LimenError as error:
-            report.integrity.append(Fault(name, error.message))
+            report.corrupt(name, error.message)
     for path in sorted(bundle.path.iterdir()):
         own = path.name in (journal.EDIT, journal.COMMIT) and not path.is_symlink()
         if path.name not in listed and path.name != journal.MANIFEST and not own:
             text = "this file is not in the manifest; remove it, or attach it: limen edit --attach"
-            report.integrity.append(Fault(path.name, text))
+            report.corrupt(path.name, text)
     report.done.append(f"size and SHA-256 of {len(good)} of {len(listed)} files")
     return good

@@ -41,7 +41,7 @@ def check_data(bundle: Bundle, report: Report, *, deep: bool) -> None:
                 _check_derived(bundle, scan, report)
                 report.done.append("derived columns and labels recomputed")
     except LimenError as error:
-        report.integrity.append(Fault(bundle.table["file"], error.message))
+        report.corrupt(bundle.table["file"], error.message)
 
 
 def _same_layout(bundle: Bundle, scan: Scan, report: Report) -> bool:

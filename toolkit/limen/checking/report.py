@@ -18,9 +18,9 @@ class Report:
     Attributes
     ----------
     faults : list of Fault
-        What is wrong with documents, data or models.
+        All that is wrong.
     integrity : list of Fault
-        Missing, extra, changed or truncated files.
+        Those of them that are missing, extra, changed or truncated files.
     not_fetched : list of str
         Files of the bundle that are not in this folder.
     done : list of str
@@ -36,10 +36,15 @@ class Report:
     done: list[str] = field(default_factory=list)
     checklist: list[dict[str, Any]] = field(default_factory=list)
 
+    def corrupt(self, pointer: str, message: str) -> None:
+        """Note a missing, extra, changed or truncated file."""
+        self.integrity.append(Fault(pointer, message))
+        self.faults.append(Fault(pointer, message))
+
     @property
     def passed(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.faults and not self.integrity
+        return not self.faults
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON values."""

@@ -123,7 +123,7 @@ def freeze_bundle(bundle: Path) -> None:
     report = check(opened, complete=True)
     if not report.passed:
         kind = IntegrityError if report.integrity else DataError
-        faults = [*report.integrity, *report.faults]
+        faults = report.faults
         raise kind.from_faults(f"{bundle}: not frozen, the check found", faults)
     opened.freeze()
     click.echo(f"{bundle}: frozen; its manifest has SHA-256 {opened.manifest_sha256}", err=True)

@@ -42,13 +42,13 @@ def _print_report(bundle: Path, report: Report) -> None:
         click.echo(f"checked  {text}")
     for name in report.not_fetched:
         click.echo(f"absent   {name}: not fetched")
-    for fault in [*report.integrity, *report.faults]:
+    for fault in report.faults:
         click.echo(f"FAULT    {fault}")
     click.echo("\nLimen reuse checklist")
     marks = {True: "yes", False: "NO", None: "-"}
     for point in report.checklist:
         click.echo(f"  {marks[point['met']]:>3}  {point['point']}: {point['why']}")
-    number = len(report.integrity) + len(report.faults)
+    number = len(report.faults)
     click.echo(f"\n{bundle}: {'passed' if report.passed else f'{number} fault(s)'}")
 
 

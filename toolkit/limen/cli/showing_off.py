@@ -64,7 +64,7 @@ def run_demo(folder: Path, seed: int) -> None:
     step("checking: hashes, labels, metrics, probes, benchmark points")
     report = check(bundle, deep=True)
     if not report.passed:
-        raise DataError.from_faults(str(path), [*report.integrity, *report.faults])
+        raise DataError.from_faults(str(path), report.faults)
     step("passed; now some questions")
     _question(bundle)
     click.echo(_WHAT_NEXT.format(path=path, seconds=time.monotonic() - start))
