@@ -33,7 +33,7 @@ def measure(folder: Path) -> list[Table]:
             "training [s]": measuring.digits(seconds, 2),
         }
 
-    for estimator in ("mlp", "boosted", "forest", "gp"):
+    for estimator in ("mlp", "boosted", "forest"):
         model = measuring.train(bundle, "xsec_pb", estimator)
         table.add(f"limen {estimator}", figures(model.answer(X_test), model.seconds))
     transform = measuring.transform_of(found)

@@ -15,7 +15,9 @@ from limen.bundle import SCAN, open_bundle
 from limen.checking import check
 from limen.checking.checklist import CHECKLIST
 from limen.errors import GraphError, IntegrityError, LimenError
+from limen.packing import make_bundle
 from limen.scan import ScanColumn, open_scan, write_scan
+from limen.training import train
 
 
 def pointers(report):
@@ -230,6 +232,23 @@ def test_a_figure_in_the_card_that_is_too_good_is_found(model_path, amend, chang
     assert "published 0." in report.faults[0].message
 
 
+def test_a_card_without_a_quantile_is_checked_all_the_same(model_path, amend):
+    def change(manifest):
+        entry = next(e for e in manifest["models"][0]["confidence"] if e["kind"] == "conformal")
+        entry["quantile"] = None
+        entry.pop("coverage")
+
+    amend(model_path, change)
+    assert check(model_path, deep=True).passed
+
+
+@pytest.mark.parametrize("classes", [[0, 1, 2], [1, 0], [0, -1]], ids=str)
+def test_a_card_of_impossible_classes_is_refused(model_path, amend, classes):
+    amend(model_path, lambda m: m["models"][0]["outputs"][0].update(classes=classes))
+    with pytest.raises(LimenError, match=r"/models/0/outputs/0/classes: found .* allowed codes"):
+        check(model_path, deep=True)
+
+
 def test_a_benchmark_point_with_another_answer_is_found(model_path, amend):
     def change(manifest):
         manifest["benchmarks"][0]["expected"]["outside"] = "outside_region"
@@ -264,6 +283,25 @@ def test_a_tampered_answer_of_the_probe_is_found(probe):
     assert "beyond the tolerance" in report.faults[0].message
 
 
+def test_a_probe_of_tiny_values_is_not_compared_by_an_absolute_tolerance(tmp_path, sign):
+    rng = np.random.default_rng(0)
+    b = rng.uniform(0.0, 1.0, 300)
+    columns = [
+        {"name": "b", "role": "parameter", "unit": "1"},
+        {"name": "xsec", "role": "observable", "unit": "pb"},
+    ]
+    document = {"id": "tiny", "version": "1.0.0", "title": "Tiny cross sections"}
+    document["tables"] = [{"name": "scan", "sampling": [{"sampler": "r"}], "columns": columns}]
+    bundle = make_bundle(document, {"b": b, "xsec": 1e-9 * (1.0 + b)}, tmp_path / "tiny")
+    train(bundle, "xsec", options={"n_estimators": 5})
+    path = bundle.path / "xsec.probe.json"
+    probe = schema.load_json(path)
+    probe["outputs"]["mean"][0] *= 1.5
+    path.write_bytes(schema.canonical_json(probe))
+    sign(bundle.path, path.name)
+    assert pointers(check(bundle.path)) == ["xsec.probe.json /outputs/mean"]
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
@@ -272,8 +310,20 @@ def test_a_tampered_answer_of_the_probe_is_found(probe):
         (lambda d: d["points"].pop(), "/outputs"),
         (lambda d: d.update(points=[]), "/points"),
         (lambda d: d.pop("tolerance"), "tolerance"),
+        (lambda d: d["tolerance"].update(relative=0.5), "/tolerance/relative"),
+        (lambda d: d.update(model="other"), "/model"),
+        (lambda d: d.update(dtype="float64"), "/dtype"),
     ],
-    ids=["inputs reordered", "another output", "a row less", "no rows", "no tolerance"],
+    ids=[
+        "inputs reordered",
+        "another output",
+        "a row less",
+        "no rows",
+        "no tolerance",
+        "a tolerance that passes all",
+        "of another model",
+        "of another precision",
+    ],
 )
 def test_a_probe_that_does_not_fit_is_found(probe, change, pointer):
     report = probe(change)
@@ -363,3 +413,14 @@ def test_the_checklist_sees_what_is_not_intact(bundle_path):
     answers = {point["point"]: point for point in check(bundle_path).checklist}
     assert answers["all files are intact"]["met"] is False
     assert "preview.csv" in answers["all files are intact"]["why"]
+
+
+def test_the_checklist_claims_nothing_of_parts_that_are_not_here(model_path):
+    for name in ("region.onnx", "scan.zarr.zip"):
+        (model_path / name).unlink()
+    report = check(model_path)
+    answers = {point["point"]: point for point in report.checklist}
+    assert report.passed
+    assert answers["models prove themselves on stored rows"]["met"] is None
+    assert "region.onnx" in answers["models prove themselves on stored rows"]["why"]
+    assert answers["all files are intact"]["met"] is None

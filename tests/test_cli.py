@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -783,3 +784,27 @@ def test_completion_is_offered_to_bash():
     words = {"COMP_WORDS": "limen ch", "COMP_CWORD": "1", "_LIMEN_COMPLETE": "bash_complete"}
     result = run(code=CALL, env=os.environ | words)
     assert result.stdout.split() == ["plain,check"]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [("n_estimators=[1", "allowed a YAML value"), ("n_estimators=many", "which do not fit")],
+    ids=["no YAML", "no number"],
+)
+def test_a_hyper_parameter_that_does_not_fit_is_one_line(limen, model_path, option, said):
+    done = limen("train", model_path, "--target", "outside", "--name", "next", "--option", option)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_training_says_what_it_does_on_request(limen, model_path, monkeypatch):
+    logger = logging.getLogger("limen")
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logger, "level", logging.WARNING)
+    line = ["train", model_path, "--target", "outside", "--name", "next"]
+    quiet = limen(*line, "--option", "n_estimators=5")
+    loud = limen("--verbose", *line, "--replace", "--option", "n_estimators=5")
+    steps = ("fitting forest to", "exporting next", "verifying the graph", "judging next")
+    assert all(step in loud.stderr for step in steps)
+    assert not any(step in quiet.stderr for step in steps)

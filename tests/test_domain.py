@@ -130,8 +130,8 @@ def test_a_point_is_inside_only_on_a_plane(plane_domain, x, inside):
     ("x", "said"),
     [
         ([9100.0, 700.0, 60.0], "m_sbottom = 9100 GeV, trained on 300 to 1600 GeV"),
-        ([900.0, 450.0, 300.0], "m_N2 − m_N1 = 150 GeV, trained on 130 GeV"),
-        ([900.0, 900.0, 65.0], "m_N1 = 65 GeV, trained on 60 GeV"),
+        ([900.0, 450.0, 300.0], "m_N2 − m_N1 = 150 GeV, trained on 130 GeV, or with m_N1 = 60 GeV"),
+        ([900.0, 900.0, 65.0], "m_N1 = 65 GeV, trained on 60 GeV, or with m_N2 − m_N1 = 130 GeV"),
     ],
     ids=["box", "difference", "mass"],
 )

@@ -538,7 +538,7 @@ def test_an_empty_calibration_bin_gives_no_confidence(workshop):
     (card,) = [card for card in document["models"] if card["name"] == "region"]
     (entry,) = [e for e in card["confidence"] if e["kind"] == "binned_accuracy"]
     sure = workshop.predictor("region").verdicts(table(points(300)))
-    low = sure.probability < 0.05
+    low = sure.probability < entry["table"][0]["high"]
     assert np.isfinite(sure.confidence[low]).all()
     entry["table"][0] |= {"n": 0, "accuracy": None, "interval": [0.0, 1.0]}
     changed = type(workshop)(workshop.path, document).predictor("region")
@@ -547,6 +547,62 @@ def test_an_empty_calibration_bin_gives_no_confidence(workshop):
     assert np.isnan(answer.confidence[low]).all()
     assert np.isfinite(answer.probability[low]).all()
     assert np.array_equal(answer.confidence[~low], sure.confidence[~low], equal_nan=True)
+
+
+def without_quantile(workshop, model):
+    document = workshop.manifest
+    (card,) = [card for card in document["models"] if card["name"] == model]
+    (entry,) = [e for e in card["confidence"] if e["kind"] == "conformal"]
+    entry["quantile"] = None
+    return type(workshop)(workshop.path, document).predictor(model)
+
+
+@pytest.mark.parametrize("model", ["region", "width", "cls"])
+def test_too_few_calibration_rows_leave_the_answer_uncertain(workshop, fresh, model):
+    answer = without_quantile(workshop, model).verdicts(table(fresh))
+    assert set(answer.counts()) <= {"uncertain", "outside_domain"}
+    inside = answer.verdict == VERDICTS.index("uncertain")
+    assert all("too few calibration rows" in answer.reasons[row][0] for row in np.where(inside)[0])
+    assert np.isnan(answer.lower).all()
+
+
+def test_a_value_without_label_or_interval_is_still_predicted(workshop):
+    answer = without_quantile(workshop, "mass").one(CENTRE)
+    assert answer.verdict == "predicted"
+    assert np.isfinite(answer.value)
+    assert np.isnan(answer.lower)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf, -1.0], ids=str)
+@pytest.mark.parametrize(
+    ("model", "output"), [("width", "mean"), ("cls", "mean"), ("region", "probability")]
+)
+def test_a_graph_that_gives_an_impossible_number_answers_uncertain(
+    workshop, model, output, broken, monkeypatch
+):
+    predictor = workshop.predictor(model)
+    run = predictor.session.run
+
+    def breaking(X):
+        outputs = {name: values.copy() for name, values in run(X).items()}
+        outputs[output][0] = broken
+        return outputs
+
+    monkeypatch.setattr(predictor.session, "run", breaking)
+    answer = predictor.verdicts(dict(CENTRE, g=[0.5, 0.4]))
+    assert answer[0].verdict == "uncertain"
+    assert answer[0].reasons == ("the model gives no possible number here",)
+    assert np.isnan([answer[0].probability, answer[0].value, answer[0].confidence]).all()
+    assert answer[1].verdict != "uncertain" or "possible" not in answer[1].reasons[0]
+
+
+def test_a_graph_of_other_classes_than_the_card_is_refused(workshop):
+    document = workshop.manifest
+    (card,) = [card for card in document["models"] if card["name"] == "phase"]
+    card["outputs"][0]["classes"] = [2, 5]
+    predictor = type(workshop)(workshop.path, document).predictor("phase")
+    with pytest.raises(IntegrityError, match="allowed 'probability' of 2 as the card says"):
+        predictor.one(CENTRE)
 
 
 def test_a_graph_of_another_card_is_refused(workshop):

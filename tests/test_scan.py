@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import json
+import struct
 import subprocess
 import sys
 import tracemalloc
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numcodecs import Blosc, Zstd
 
 from limen.errors import (
     ColumnError,
@@ -27,6 +29,7 @@ from limen.errors import (
     UsageError,
 )
 from limen.scan import ALLOWED_DTYPES, Scan, ScanColumn, layout, open_scan, write_scan, writer
+from limen.scan.guards import blosc_size, zstd_size
 from limen.zipstore import ZipWriter, file_reader, open_store
 
 RNG = np.random.default_rng(0)
@@ -567,6 +570,61 @@ def test_bytes_that_cannot_be_decoded_are_one_clear_error(tmp_path: Path, change
     scan = Scan(Counted(data), len(data))
     with pytest.raises(IntegrityError, match="cannot be decoded"):
         scan.read()
+
+
+@pytest.mark.parametrize(
+    ("name", "bomb"),
+    [
+        ("label", lambda: Zstd(3).encode(bytes(64 << 20))),
+        ("x", lambda: Blosc("zstd", 3).encode(bytes(64 << 20))),
+    ],
+    ids=["zstd", "blosc"],
+)
+def test_a_chunk_that_declares_more_than_its_rows_costs_no_memory(tmp_path: Path, name, bomb):
+    write_scan(tmp_path / "s", tiny(), 4)
+    packed = bytes(bomb())
+    assert len(packed) < 1 << 20
+    data = rewritten(tmp_path / "s", lambda members: members.update({f"{name}/c/0": packed}))
+    scan = Scan(Counted(data), len(data))
+    tracemalloc.start()
+    with pytest.raises(IntegrityError, match="chunk declares 67108864 bytes"):
+        scan.read([name])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32 << 20
+
+
+def test_a_chunk_inside_a_shard_that_declares_more_is_refused(tmp_path: Path, small_chunks):
+    path = written(tmp_path / "s", {"x": np.zeros(100)})
+
+    def lie(members):
+        shard = bytearray(members["x/c/0"])
+        index = struct.unpack_from("<QQ", shard, len(shard) - 4 - 16 * layout_chunks(members))
+        struct.pack_into("<I", shard, index[0] + 4, 1 << 30)
+        members["x/c/0"] = bytes(shard)
+
+    data = rewritten(path, lie)
+    with pytest.raises(IntegrityError, match="chunk declares 1073741824 bytes"):
+        Scan(Counted(data), len(data)).read()
+
+
+def layout_chunks(members: dict[str, bytes]) -> int:
+    document = json.loads(members["x/zarr.json"])
+    rows = document["chunk_grid"]["configuration"]["chunk_shape"][0]
+    return int(rows // document["codecs"][0]["configuration"]["chunk_shape"][0])
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 65_791, 65_792, 5_000_000])
+def test_the_declared_size_of_a_chunk_is_read_from_its_head(size):
+    assert zstd_size(bytes(Zstd(3).encode(bytes(size)))[:18]) == size
+    if size:
+        assert blosc_size(bytes(Blosc("zstd", 3).encode(bytes(size)))[:18]) == size
+
+
+@pytest.mark.parametrize("head", [b"", b"PK\x03\x04" + bytes(14), b"\x28\xb5\x2f\xfd" + bytes(14)])
+def test_a_zstd_frame_without_a_size_is_refused(head):
+    with pytest.raises(ValueError, match="zstd frame"):
+        zstd_size(head)
 
 
 def test_all_faults_come_at_once(tmp_path: Path):

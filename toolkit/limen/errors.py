@@ -52,6 +52,7 @@ __all__ = [
     "TrainingError",
     "UnitError",
     "UsageError",
+    "install_line",
 ]
 
 
@@ -99,12 +100,35 @@ class LimenError(Exception):
         return cls(f"{where}: {len(listed)} faults{lines}", listed)
 
 
+def install_line(extra: str) -> str:
+    """
+    Say how to install an extra.
+
+    >>> install_line("io").partition(" (or ")[0]
+    "from the checkout run: pip install '.[io]'"
+    """
+    return (
+        f"from the checkout run: pip install '.[{extra}]' "
+        f"(or pip install 'limen[{extra}]' where Limen was installed from a package)"
+    )
+
+
 class UsageError(LimenError, ValueError):
     """The call itself is wrong: an option, an argument, a combination of them."""
 
 
 class MissingExtraError(UsageError, ImportError):
     """An optional library is not installed; the message gives the install line."""
+
+    @classmethod
+    def of(cls, library: str, extra: str) -> MissingExtraError:
+        """
+        Say how to install a library that an extra brings.
+
+        >>> str(MissingExtraError.of("pyarrow", "io")).partition(" (or ")[0]
+        "pyarrow is not installed; from the checkout run: pip install '.[io]'"
+        """
+        return cls(f"{library} is not installed; {install_line(extra)}")
 
 
 class SchemaError(LimenError, ValueError):

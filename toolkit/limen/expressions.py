@@ -8,6 +8,7 @@ as Python. Arithmetic expressions define derived columns; comparisons select row
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -46,6 +47,17 @@ _COMPARISONS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Eq: np.equal,
     ast.NotEq: np.not_equal,
 }
+# What people write by habit, and what to write here.
+_HABITS = (
+    (re.compile(r"[&|]|!(?!=)|\b(?:AND|OR|NOT)\b"), "use and, or, not in place of &, |, !"),
+    (re.compile(r"(?<![<>=!])=(?!=)"), "use == in place of a single ="),
+    (
+        re.compile(
+            r"(?<![\w.])(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*(?!and\b|or\b|[eE][-+]?\d)[A-Za-z]"
+        ),
+        "numbers are in the columns' units; leave the unit out",
+    ),
+)
 
 
 class Expression:
@@ -94,7 +106,8 @@ class Expression:
         try:
             self._tree: ast.expr = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise ExpressionError(f"expression {text!r}: does not parse; {error}") from error
+            told = hint(text) or getattr(error, "msg", str(error))
+            raise ExpressionError(f"expression {text!r}: does not parse; {told}") from error
         names: set[str] = set()
         over: set[str] = set()
         self._check(self._tree, names, over, condition)
@@ -105,6 +118,9 @@ class Expression:
         return f"Expression({self.text!r})"
 
     def _refuse(self, node: ast.AST, what: str) -> ExpressionError:
+        told = hint(self.text)
+        if told:
+            return ExpressionError(f"expression {self.text!r}: {told}")
         piece = ast.get_source_segment(self.text.strip(), node) or type(node).__name__
         allowed = "names, numbers, + - * / **, " + ", ".join([*FUNCTIONS, _OVER_POINTS])
         if self._condition:
@@ -220,6 +236,18 @@ class Expression:
             for op, left, right in zip(node.ops, terms[:-1], terms[1:], strict=True)
         ]
         return np.logical_and.reduce(steps)
+
+
+def hint(text: str) -> str:
+    """
+    Say what to write in place of what other languages would.
+
+    >>> hint("a < 1 & b = 2")
+    'use and, or, not in place of &, |, !; use == in place of a single ='
+    >>> hint("a < 1.5e3")
+    ''
+    """
+    return "; ".join(told for pattern, told in _HABITS if pattern.search(text))
 
 
 def _maximum(values: Any) -> float:

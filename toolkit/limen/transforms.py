@@ -224,6 +224,20 @@ class TargetTransform:
         """Whether u grows with y; if not, the ends of an interval swap."""
         return self.kind != "log_deficit" or self.scale < 0
 
+    def takes(self, y: ArrayLike) -> NDArray[np.bool_]:
+        """
+        Tell which targets are finite and can be mapped.
+
+        Examples
+        --------
+        >>> TargetTransform("log").takes([1e-9, 0.0, np.inf]).tolist()
+        [True, False, False]
+        """
+        values = np.asarray(y, dtype=np.float64)
+        low = {"log": np.nextafter(0.0, 1.0), "probit": 0.0}.get(self.kind, -np.inf)
+        high = 1.0 if self.kind == "probit" else np.inf
+        return np.asarray(np.isfinite(values) & (values >= low) & (values <= high))
+
     def forward(self, y: ArrayLike) -> NDArray[np.float64]:
         """
         Map targets to what the regressor learns.

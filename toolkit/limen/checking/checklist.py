@@ -83,15 +83,21 @@ def _sampling(manifest: Manifest, report: Report) -> Answer:
 def _probes(manifest: Manifest, report: Report) -> Answer:
     if not manifest.get("models"):
         return None, "no model yet"
+    absent = [n for n in report.not_fetched if n.endswith((".onnx", ".probe.json"))]
+    if absent:
+        return None, f"not fetched: {', '.join(absent)}"
     wrong = [str(f.pointer) for f in report.faults if "probe" in f.pointer or "model" in f.pointer]
     return _missing(wrong, "every model agrees with its stored probe rows", "disagreeing")
 
 
 def _benchmarks(manifest: Manifest, report: Report) -> Answer:
-    number = len(manifest.get("benchmarks", []))
-    if not number:
+    points = manifest.get("benchmarks", [])
+    if not points:
         return False, "no benchmark point: give points with known answers"
-    return True, f"{number} benchmark point(s)"
+    sourced = sum(1 for point in points if point.get("expected") and point.get("reference"))
+    if not sourced:
+        return False, f"none of {len(points)} benchmark point(s) has a known answer with reference"
+    return True, f"{sourced} benchmark point(s) with a reference"
 
 
 def _uncertainty(manifest: Manifest, report: Report) -> Answer:
@@ -115,11 +121,17 @@ def _domain(manifest: Manifest, report: Report) -> Answer:
 def _citable(manifest: Manifest, report: Report) -> Answer:
     wanted = {"creators": "creators", "licences": "licences", "doi": "a DOI"}
     bare = [text for field, text in wanted.items() if not manifest.get(field)]
-    return _missing(bare, "creators, licences and a DOI", "missing")
+    met, why = _missing(bare, "creators, licences and a DOI", "missing")
+    edits = [_CITING[field] for field in wanted if field in _CITING and not manifest.get(field)]
+    hints = [f"limen edit BUNDLE {' '.join(edits)}"] if edits else []
+    hints += [] if manifest.get("doi") else ["a DOI comes with the deposit"]
+    return met, "; ".join([why, *hints])
 
 
 def _integrity(manifest: Manifest, report: Report) -> Answer:
     wrong = [fault.pointer for fault in report.integrity]
+    if report.not_fetched and not wrong:
+        return None, f"{len(report.not_fetched)} file(s) not fetched, the others as listed"
     return _missing(wrong, "every file has the SHA-256 of the manifest", "not as listed")
 
 
@@ -148,6 +160,39 @@ CHECKLIST: dict[str, Callable[[Manifest, Report], Answer]] = {
 }
 
 
+# How to mend a point that is not met; the others are mended by what their answer names.
+_CITING = {
+    "creators": "--set creators='[{name: \"Doe, Jane\"}]'",
+    "licences": "--set licences.data=CC-BY-4.0",
+}
+_MENDING = {
+    "inputs are described": "limen edit BUNDLE --set columns.NAME.label='what it is'",
+    "theory and its convention are stated": (
+        "limen edit BUNDLE --set theory='{family: MSSM, convention: SLHA 2}'"
+    ),
+    "versions of all tools are recorded": (
+        "limen edit BUNDLE --set toolchain='[{role: likelihood, name: flavio, version: \"2.6.1\"}]'"
+    ),
+    "statistical statements say how they were made": (
+        "state it in the scan document's `statistics` and pack anew"
+    ),
+    "the sampling of the points is described": (
+        "state it in the scan document's `sampling` and pack anew"
+    ),
+    "there are benchmark points with known answers": (
+        "limen edit BUNDLE --set benchmarks='[{name: P1, point: {NAME: 1.5}, "
+        "expected: {COLUMN: 0.3}, reference: arXiv:...}]'"
+    ),
+    "all files are intact": "fetch the bundle anew, or pack and train anew",
+    "models prove themselves on stored rows": "limen train BUNDLE ... --replace",
+    "confidence has a meaning, a population and a measured coverage": (
+        "limen train BUNDLE ... --replace, with more calibration and test rows"
+    ),
+    "where models hold is stated": "limen train BUNDLE ... --replace",
+    "models can be made again": "limen train BUNDLE ... --replace",
+}
+
+
 def judge_reuse(bundle: Bundle, report: Report) -> list[dict[str, Any]]:
     """
     Go through the checklist.
@@ -155,8 +200,14 @@ def judge_reuse(bundle: Bundle, report: Report) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``point``, ``met`` (true, false, or null where it does not apply) and ``why``.
+        ``point``, ``met`` (true, false, or null where it does not apply) and ``why``; where it is
+        not met, ``why`` says how to mend it.
     """
     manifest = bundle.manifest
-    answers = ((point, decide(manifest, report)) for point, decide in CHECKLIST.items())
-    return [{"point": point, "met": met, "why": why} for point, (met, why) in answers]
+    judged = []
+    for point, decide in CHECKLIST.items():
+        met, why = decide(manifest, report)
+        if met is False and point in _MENDING:
+            why = f"{why}; {_MENDING[point]}"
+        judged.append({"point": point, "met": met, "why": why})
+    return judged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from limen.prediction import Predictor
 
 __all__ = ["check_model"]
 
+Array = np.ndarray[Any, Any]
+
 
 def check_model(bundle: Bundle, card: ModelCard, report: Report, *, deep: bool) -> None:
     """Run a model on its probe and, if ``deep``, recompute metrics and benchmark points."""
@@ -24,11 +27,7 @@ def check_model(bundle: Bundle, card: ModelCard, report: Report, *, deep: bool) 
         predictor = bundle.predictor(card.name)
         probe = schema.load_json(bundle.part(card.probe))
         faults = manifest.check_probe(probe)
-        if not faults and probe["inputs"] != list(card.input_names):
-            text = (
-                f"found {', '.join(probe['inputs'])}, the card says {', '.join(card.input_names)}"
-            )
-            faults = [Fault("/inputs", text)]
+        faults = faults or list(_identity_faults(card, probe))
         if faults:
             report.faults += [Fault(f"{card.probe} {f.pointer}", f.message) for f in faults]
             return
@@ -40,6 +39,16 @@ def check_model(bundle: Bundle, card: ModelCard, report: Report, *, deep: bool) 
             report.done.append(f"{where}: published metrics and benchmark points recomputed")
     except LimenError as error:
         report.faults.append(Fault(where, error.message))
+
+
+def _identity_faults(card: ModelCard, probe: dict[str, Any]) -> Iterator[Fault]:
+    said = {"model": card.name, "inputs": list(card.input_names), "dtype": card.dtype}
+    for key, value in said.items():
+        if probe[key] != value:
+            found, allowed = (
+                ", ".join(v) if isinstance(v, list) else str(v) for v in (probe[key], value)
+            )
+            yield Fault(f"/{key}", f"found {found}, the card says {allowed}")
 
 
 def _check_probe(
@@ -58,12 +67,20 @@ def _check_probe(
             text = f"found shape {given.shape}, the probe says {expected.shape}"
             report.faults.append(Fault(f"{card.probe} /outputs/{name}", text))
             continue
-        near = np.isclose(given, expected, rtol=tolerance["relative"], atol=tolerance["absolute"])
+        near = np.isclose(
+            given, expected, tolerance["relative"], _absolute(name, expected, tolerance)
+        )
         ppm = 1e6 * (1.0 - near.reshape(len(near), -1).all(axis=1).mean())
         if ppm > tolerance.get("mismatched_ppm", 0):
             largest = float(np.abs(given - expected).max())
             text = f"found answers up to {largest:.3g} from the stored ones, beyond the tolerance"
             report.faults.append(Fault(f"{card.probe} /outputs/{name}", text))
+
+
+def _absolute(name: str, expected: Array, tolerance: dict[str, Any]) -> float:
+    """Give the absolute tolerance: 1e-5 says nothing of a cross section of 1e-9 pb."""
+    usual = float(np.median(np.abs(expected))) if name in ("mean", "std") else 1.0
+    return float(tolerance["absolute"]) * min(1.0, usual)
 
 
 def _check_metrics(bundle: Bundle, predictor: Predictor, card: ModelCard, report: Report) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ __all__ = [
     "assignments",
     "bundle_argument",
     "column_names",
+    "metric_lines",
     "model_names",
     "print_json",
 ]
@@ -28,6 +29,13 @@ as_json = click.option("--json", "json_wanted", is_flag=True, help="Answer in JS
 def print_json(answer: Any) -> None:
     """Write an answer as JSON to stdout."""
     click.echo(json.dumps(answer, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+def metric_lines(metrics: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Say metrics in a terminal: without population, with a minus sign that can be pasted."""
+    from limen.documents import metric_text
+
+    return [metric_text({**metric, "population": ""}).replace("−", "-") for metric in metrics]
 
 
 def assignments(texts: tuple[str, ...], option: str) -> dict[str, str]:

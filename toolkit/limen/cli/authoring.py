@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,11 +23,10 @@ def draft_document(
     files: tuple[Path, ...], output: Path | None, kind: str | None, options: tuple[str, ...]
 ) -> None:
     """Draft a scan document from FILES, marked TODO where a human must decide."""
-    import yaml
-
     from limen.readers import drafting
 
-    given = {name: yaml.safe_load(text) for name, text in assignments(options, "--option").items()}
+    assignments(options, "--option")
+    given = dict(_reader_option(text) for text in options)
     folder = output.parent if output is not None else None
     text = drafting.draft(files, format=kind, options=given, folder=folder)
     if output is None:
@@ -42,6 +42,31 @@ def draft_document(
         f"limen pack {output} -o BUNDLE",
         err=True,
     )
+
+
+def _reader_option(text: str) -> tuple[str, Any]:
+    """
+    Read NAME=VALUE literally: one character, names with commas between, else YAML.
+
+    Examples
+    --------
+    >>> _reader_option("comment=#"), _reader_option("delimiter= "), _reader_option("names=a,b")
+    (('comment', '#'), ('delimiter', 'whitespace'), ('names', ['a', 'b']))
+    """
+    import yaml
+
+    name, _, value = text.partition("=")
+    name = name.strip()
+    if name in ("comment", "delimiter"):
+        quoted = len(value) > 2 and value[0] == value[-1] and value[0] in "'\""
+        value = value[1:-1] if quoted else value
+        return name, {" ": "whitespace", "\t": "tab", "\\t": "tab"}.get(value, value)
+    if name in ("names", "drop") and not value.lstrip().startswith(("[", "-")):
+        return name, [part.strip() for part in value.split(",")]
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--option {name}: found {value!r}, allowed YAML") from error
 
 
 @click.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from limen.cli.arguments import bundle_argument
+from limen.errors import UsageError
 
 __all__ = ["export_bundle", "select_rows"]
 
@@ -32,14 +33,23 @@ def select_rows(bundle: Path, where: str, output: Path) -> None:
 @click.option(
     "--to", required=True, type=click.Choice(["csv", "parquet", "croissant"]), help="Format."
 )
-@click.option("-o", "output", type=click.Path(path_type=Path), help="File; else beside BUNDLE.")
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path),
+    help="A new file; CSV goes to stdout without it.",
+)
 def export_bundle(bundle: Path, to: str, output: Path | None) -> None:
     """Write BUNDLE's scan as CSV or Parquet, or its Croissant description."""
     from limen.bundle import open_bundle
-    from limen.comparing import export
+    from limen.comparing import export, write_csv
 
+    target = None if output is None or str(output) == "-" else output
+    if target is None and to != "csv":
+        raise UsageError(f"--to {to}: no file named; name a new one with -o FILE")
     opened = open_bundle(bundle)
-    ending = {"croissant": "croissant.json"}.get(to, to)
-    target = output or opened.path.parent / f"{opened.manifest['id']}.{ending}"
+    if target is None:
+        write_csv(opened, click.get_text_stream("stdout"))
+        return
     export(opened, to, target)
     click.echo(f"{target}: {target.stat().st_size:,} bytes", err=True)

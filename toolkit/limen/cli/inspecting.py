@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from limen.cli.arguments import as_json, bundle_argument, print_json
+from limen.cli.arguments import as_json, bundle_argument, metric_lines, print_json
 from limen.cli.running import CORRUPT, REFUSED
 
 if TYPE_CHECKING:
@@ -68,8 +68,6 @@ def show_bundle(bundle: Path, json_wanted: bool) -> None:
 
 
 def _describe(bundle: Bundle) -> list[str]:
-    from limen.documents import metric_text
-
     document = bundle.manifest
     lines = [
         f"{document['title']}",
@@ -81,14 +79,7 @@ def _describe(bundle: Bundle) -> list[str]:
         lines.append(f"theory {document['theory']['family']}: {document['theory']['convention']}")
     table = bundle.table
     lines.append(f"{table['rows']:,} points, {table['valid_rows']:,} with all parameters valid")
-    lines += ["", "columns"]
-    width = max(len(name) for name in bundle.columns)
-    for column in bundle.columns.values():
-        span = f"{column.range[0]:g} to {column.range[1]:g}" if column.range else ""
-        what = f"{column.role}{f' ({column.quantity})' if column.quantity else ''}"
-        lines.append(
-            f"  {column.name:<{width}}  {what:<28} [{column.unit}]  {span:<24} {column.label or ''}"
-        )
+    lines += ["", "columns", *_columns(bundle)]
     lines += ["", "models" if bundle.models else "no models yet; train one: limen train"]
     for card in bundle.models.values():
         size = document["files"][card.file]["bytes"] / 1e6
@@ -97,9 +88,25 @@ def _describe(bundle: Bundle) -> list[str]:
             f"{card.training['estimator']}, {size:.1f} MB"
         )
         tested = [metric for metric in card.metrics if metric["split"] == "test"]
-        lines += [f"    {metric_text({**metric, 'population': ''})}" for metric in tested]
+        lines += [f"    {text}" for text in metric_lines(tested)]
         lines.append(f"    population: {card.training.get('population', 'not stated')}")
     return lines
+
+
+def _columns(bundle: Bundle) -> list[str]:
+    rows = [
+        (
+            column.name,
+            f"{column.role} ({column.quantity})" if column.quantity else column.role,
+            f"[{column.unit}]",
+            f"{column.range[0]:g} to {column.range[1]:g}" if column.range else "",
+            column.label or "",
+        )
+        for column in bundle.columns.values()
+    ]
+    widths = [max(map(len, texts)) for texts in zip(*rows, strict=True)]
+    padded = (map(str.ljust, row, widths) for row in rows)
+    return [f"  {'  '.join(cells)}".rstrip() for cells in padded]
 
 
 @click.command()

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from limen.cli.arguments import as_json, assignments, bundle_argument, column_names, print_json
+from limen.cli.arguments import (
+    as_json,
+    assignments,
+    bundle_argument,
+    column_names,
+    metric_lines,
+    print_json,
+)
+from limen.errors import UsageError
 
 if TYPE_CHECKING:
     from limen.manifest import ModelCard
@@ -31,7 +39,8 @@ _target = click.option(
     type=click.Choice(["forest", "boosted", "mlp", "gp"]),
     default="forest",
     show_default=True,
-    help="Random forest, boosted trees, neural network or Gaussian process.",
+    help="Random forest, boosted trees, neural network, or Gaussian process (numbers only, "
+    "no labels).",
 )
 @_name
 @_seed
@@ -59,12 +68,10 @@ def train_model(
     json_wanted: bool,
 ) -> None:
     """Train a model of BUNDLE's --target, calibrate, export, verify and add it."""
-    import yaml
-
     from limen.bundle import open_bundle
     from limen.training import train
 
-    given = {key: yaml.safe_load(text) for key, text in assignments(options, "--option").items()}
+    given = {key: _value(key, text) for key, text in assignments(options, "--option").items()}
     card = train(
         open_bundle(bundle),
         target,
@@ -118,25 +125,33 @@ def adopt_model(
     _answer(bundle, card, json_wanted)
 
 
+def _value(key: str, text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--option {key}: found {text!r}, allowed a YAML value") from error
+
+
 def _split(text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _answer(bundle: Path, card: ModelCard, json_wanted: bool) -> None:
-    from limen.documents import metric_text
-
     if json_wanted:
         print_json(card.to_dict())
         return
     click.echo(f"{card.name}: {card.target} by {card.training['estimator']}")
-    for metric in card.metrics:
-        click.echo(f"  {metric_text({**metric, 'population': ''})}")
+    for text in metric_lines(card.metrics):
+        click.echo(f"  {text}")
     click.echo(f"  population: {card.training['population']}")
     for entry in card.confidence:
         if "coverage" in entry:
             covered = entry["coverage"]
+            aim = f", {entry['level']:g} aimed at" if "level" in entry else ""
             click.echo(
-                f"  {entry['kind']}: {covered['value']:.4f} measured on {covered['n']} test rows"
+                f"  {entry['kind']}: {covered['value']:.4g} measured{aim}, {covered['n']} test rows"
             )
     click.echo(f"  rebuild: {card.training['rebuild']}")
     click.echo(f"next: limen predict {bundle} --model {card.name} --set NAME=VALUE ...", err=True)

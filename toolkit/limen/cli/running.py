@@ -48,6 +48,13 @@ def exit_code(error: errors.LimenError) -> int:
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 
 
+class _ToStderr(logging.Handler):
+    """Warnings and progress, on what is stderr at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"limen: {record.getMessage()}", err=True)
+
+
 class _Verbs(click.Group):
     """Verbs whose modules are imported when they are called."""
 
@@ -88,9 +95,6 @@ def main(debug: bool, verbose: bool) -> None:
     Exit codes: 0 done; 1 refused (what you gave does not pass); 2 misused; 3 not found;
     4 integrity; 5 done in part (some rows refused, listed).
     """
-    if verbose or sys.stderr.isatty():
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("limen: %(message)s"))
-        logger = logging.getLogger("limen")
-        logger.handlers = [handler]
-        logger.setLevel(logging.INFO)
+    logger = logging.getLogger("limen")
+    logger.handlers = [_ToStderr()]
+    logger.setLevel(logging.INFO if verbose or sys.stderr.isatty() else logging.WARNING)

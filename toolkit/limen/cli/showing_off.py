@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from limen.cli.arguments import as_json, print_json
-from limen.errors import DataError, StorageError
+from limen.errors import DataError, StorageError, install_line
 
 if TYPE_CHECKING:
     from limen.bundle import Bundle
@@ -146,5 +146,5 @@ def run_doctor(json_wanted: bool) -> None:
     for name, version in answer["base"].items():
         click.echo(f"  {name} {version}")
     for extra, present in answer["extras"].items():
-        line = "installed" if present else f'not installed; run: pip install "limen[{extra}]"'
+        line = "installed" if present else f"not installed; {install_line(extra)}"
         click.echo(f"  extra {extra}: {line}")

@@ -1,7 +1,7 @@
 """Bundles beside each other, and parts taken out of them."""
 
-from limen.comparing.extracts import export
+from limen.comparing.extracts import export, write_csv
 from limen.comparing.selections import select
 from limen.comparing.versions import diff
 
-__all__ = ["diff", "export", "select"]
+__all__ = ["diff", "export", "select", "write_csv"]

@@ -14,7 +14,7 @@ from limen.bundle import Bundle, open_bundle
 from limen.comparing.parquet import write_parquet
 from limen.errors import StorageError, UsageError
 
-__all__ = ["FORMATS", "export"]
+__all__ = ["FORMATS", "export", "write_csv"]
 
 
 def export(bundle: Bundle | str | Path, to: str, path: str | Path) -> Path:
@@ -63,10 +63,18 @@ def _table(bundle: Bundle) -> Iterator[dict[str, Any]]:
 
 def _csv(bundle: Bundle, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
-        _write_csv(stream, bundle)
+        write_csv(bundle, stream)
 
 
-def _write_csv(stream: TextIO, bundle: Bundle) -> None:
+def write_csv(bundle: Bundle, stream: TextIO) -> None:
+    """
+    Write the scan of a bundle as CSV with units in the header; what is masked is empty.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    stream : text stream
+    """
     writer = csv.writer(stream, lineterminator="\n")
     # The reader understands units in the header.
     writer.writerow(

@@ -36,9 +36,7 @@ def write_parquet(
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise MissingExtraError(
-            'Parquet needs pyarrow, which is not installed; run: pip install "limen[io]"'
-        ) from error
+        raise MissingExtraError.of("pyarrow", "io") from error
     writer = None
     try:
         for block in blocks:

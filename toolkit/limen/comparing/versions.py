@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -165,16 +166,37 @@ def _benchmarks(a: Bundle, b: Bundle) -> Difference:
     return changed
 
 
+def _words(bundle: Bundle) -> str:
+    document = bundle.manifest
+    models = ", ".join(bundle.models) or "none"
+    return (
+        f"{bundle.path}: {document['id']} {document['version']}, {document['status']}, "
+        f"{bundle.n_points:,} points, models: {models}"
+    )
+
+
+def _step(change: Difference) -> str:
+    return f"{_compact(change['before'])} -> {_compact(change['after'])}"
+
+
+def _compact(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _summary(a: Bundle, b: Bundle, found: Difference) -> list[str]:
-    lines = [f"from {a!r}", f"to   {b!r}"]
+    lines = [f"from {_words(a)}", f"to   {_words(b)}"]
     for field, change in found["metadata"].items():
-        lines.append(f"{field}: {change['before']!r} -> {change['after']!r}")
+        lines.append(f"{field}: {_step(change)}")
     columns = found["columns"]
     lines += [f"column added: {name}" for name in columns["added"]]
     lines += [f"column removed: {name}" for name in columns["removed"]]
     for name, fields in columns["changed"].items():
         for field, change in fields.items():
-            lines.append(f"column {name} {field}: {change['before']!r} -> {change['after']!r}")
+            lines.append(f"column {name} {field}: {_step(change)}")
     rows = found["rows"]
     if rows.get("common") is not None:
         if rows["new"] or rows["gone"]:
@@ -188,7 +210,7 @@ def _summary(a: Bundle, b: Bundle, found: Difference) -> list[str]:
     lines += [f"model added: {name}" for name in models["added"]]
     lines += [f"model removed: {name}" for name in models["removed"]]
     for name, figures in models["metrics"].items():
-        lines += [f"model {name} {k}: {v['before']} -> {v['after']}" for k, v in figures.items()]
+        lines += [f"model {name} {k}: {_step(change)}" for k, change in figures.items()]
     for name, moved in found["benchmarks"].items():
-        lines += [f"benchmark {name}, {m}: {v['before']} -> {v['after']}" for m, v in moved.items()]
+        lines += [f"benchmark {name}, {model}: {_step(v)}" for model, v in moved.items()]
     return lines if len(lines) > 2 else [*lines, "no difference"]

@@ -13,6 +13,7 @@ from limen.confidence.accuracy import (
     accuracy_bins,
     classification_confidence,
     coverage,
+    populated_edges,
     wilson_interval,
 )
 from limen.confidence.calibration import MAX_KNOTS, Calibration, fit_calibration
@@ -22,6 +23,7 @@ from limen.confidence.conformal import (
     conformal_quantile,
     conformal_sets,
     interval_scores,
+    stated_quantile,
 )
 
 __all__ = [
@@ -36,5 +38,7 @@ __all__ = [
     "coverage",
     "fit_calibration",
     "interval_scores",
+    "populated_edges",
+    "stated_quantile",
     "wilson_interval",
 ]

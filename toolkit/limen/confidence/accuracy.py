@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["accuracy_bins", "classification_confidence", "coverage", "wilson_interval"]
+__all__ = [
+    "accuracy_bins",
+    "classification_confidence",
+    "coverage",
+    "populated_edges",
+    "wilson_interval",
+]
 
 Floats = NDArray[np.float64]
 
@@ -126,6 +132,47 @@ def accuracy_bins(
         }
         for i in range(len(ends) - 1)
     ]
+
+
+def populated_edges(p: ArrayLike, *, n_bins: int = 20, least: int = 30) -> Floats:
+    """
+    Edges of bins that hold enough rows to measure a share in.
+
+    Equal bins from 0 to 1 are joined with their neighbours towards 0.5, never across it (the
+    answer changes there), until each holds ``least`` rows or nothing is left to join.
+
+    Parameters
+    ----------
+    p : array_like, shape (n,) or (n, classes)
+        Probabilities, as for `accuracy_bins`.
+    n_bins : int
+        Number of equal bins to begin with, even.
+    least : int
+        Rows that a bin must hold.
+
+    Returns
+    -------
+    ndarray, shape (bins + 1,)
+
+    Examples
+    --------
+    >>> populated_edges([0.1] * 50 + [0.3] + [0.9] * 50, n_bins=4)
+    array([0.  , 0.5 , 1.  ])
+    """
+    value, _ = _winner(np.asarray(p, dtype=np.float64))
+    ends = np.linspace(0, 1, n_bins + 1)
+    count = np.histogram(value, ends)[0]
+    kept = {0.0, 0.5, 1.0}
+    for positions in (range(n_bins // 2), range(n_bins - 1, n_bins // 2 - 1, -1)):
+        held, rest = 0, int(count[list(positions)].sum())
+        for position in positions:
+            held += int(count[position])
+            # What is left beyond this edge must make a bin of its own.
+            if held >= least and rest - held >= least:
+                upwards = position < n_bins // 2
+                kept.add(float(ends[position + 1] if upwards else ends[position]))
+                rest, held = rest - held, 0
+    return np.array(sorted(kept))
 
 
 def _winner(p: Floats) -> tuple[Floats, NDArray[np.int64]]:

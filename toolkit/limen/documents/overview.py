@@ -207,15 +207,15 @@ def _models(manifest: Mapping[str, Any]) -> str:
             code(card["name"]),
             code(card.get("target", "")),
             markdown(card.get("task", "")),
-            "; ".join(markdown(metric_text(metric)) for metric in _main_metrics(card)),
+            markdown(_metrics_text(card)),
             markdown(domain_text(card.get("domain") or {})),
             markdown(card.get("limitations") or ""),
         )
         for card in models
     )
-    head = ("Name", "Target", "Task", "Metrics [interval] (population)", "Domain", "Limitations")
+    head = ("Name", "Target", "Task", "Metrics [interval]; population", "Domain", "Limitations")
     notes = [
-        f"- {code(card['name'])}, {markdown(confidence_text(entry))}."
+        f"- {code(card['name'])}, {markdown(confidence_text(entry, _population(card)))}."
         for card in models
         for entry in card.get("confidence") or ()
     ]
@@ -223,6 +223,21 @@ def _models(manifest: Mapping[str, Any]) -> str:
     if notes:
         blocks.append("What the stated confidence means:\n\n" + "\n".join(notes))
     return "\n\n".join(blocks)
+
+
+def _metrics_text(card: Mapping[str, Any]) -> str:
+    shared = _population(card)
+    texts = [
+        metric_text({**metric, "population": ""} if shared else metric)
+        for metric in _main_metrics(card)
+    ]
+    return "; ".join([*texts, f"population: {shared}"] if shared else texts)
+
+
+def _population(card: Mapping[str, Any]) -> str:
+    """Give the population of all the metrics shown, or nothing where they differ."""
+    named = {flat(metric.get("population") or "") for metric in _main_metrics(card)}
+    return named.pop() if len(named) == 1 else ""
 
 
 def _main_metrics(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:

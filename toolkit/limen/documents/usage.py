@@ -27,14 +27,13 @@ def usage(manifest: Mapping[str, Any]) -> str:
     str
         Markdown; what stands in code is quoted for its language.
     """
-    identifier = flat(manifest.get("id") or "bundle")
     models = manifest.get("models") or ()
-    blocks = []
+    blocks = ["All lines are to be run inside the bundle's folder."]
     if models:
         point = _example(manifest, models[0])
-        blocks += [_shell(identifier, models[0], point), _python(identifier, models[0], point)]
+        blocks += [_shell(models[0], point), _python(models[0], point)]
     else:
-        blocks.append(fence("sh", f"limen show {shlex.quote(identifier)}"))
+        blocks.append(fence("sh", "limen show ."))
     plain = [*_zarr_lines(manifest), *(_onnx_lines(models[0]) if models else ())]
     blocks.append("Without Limen, the scan is plain Zarr and a model plain ONNX:")
     blocks.append(fence("python", "\n".join(plain)))
@@ -56,19 +55,19 @@ def _example(manifest: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, 
     return {name: float(f"{middles.get(name, 0.0):.6g}") for name in names}
 
 
-def _shell(identifier: str, card: Mapping[str, Any], point: Mapping[str, float]) -> str:
-    name, folder = shlex.quote(flat(card["name"])), shlex.quote(identifier)
-    lines = [f"limen predict {folder} points.csv --model {name}"]
+def _shell(card: Mapping[str, Any], point: Mapping[str, float]) -> str:
+    name = shlex.quote(flat(card["name"]))
+    lines = [f"limen predict . preview.csv --model {name}"]
     if len(point) <= 2 * _SHOWN:
         sets = " ".join(f"--set {shlex.quote(f'{key}={value!r}')}" for key, value in point.items())
-        lines.append(f"limen predict {folder} --model {name} {sets}")
+        lines.append(f"limen predict . --model {name} {sets}")
     return fence("sh", "\n".join(lines))
 
 
-def _python(identifier: str, card: Mapping[str, Any], point: Mapping[str, float]) -> str:
+def _python(card: Mapping[str, Any], point: Mapping[str, float]) -> str:
     lines = [
         "import limen",
-        f"predict = limen.open_bundle({identifier!r}).predictor({flat(card['name'])!r})",
+        f"predict = limen.open_bundle('.').predictor({flat(card['name'])!r})",
         f"verdict = predict.one({dict(point)!r})",
     ]
     return fence("python", "\n".join(lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "with_interval",
 ]
 
+_DECIMALS = 8
 _VALUES = {
     "excluded": ("excluded", "not excluded (which endorses nothing)"),
     "outside_region": ("outside the region (which is not exclusion)", "inside the region"),
@@ -147,15 +149,44 @@ def analysis_text(analysis: Mapping[str, Any]) -> str:
 
 def with_interval(value: Any, interval: Any) -> str:
     """
-    Number with its interval, where it has one.
+    Number with its interval, rounded to two digits of the interval's half width.
 
-    >>> with_interval(0.5, [0.25, 1]), with_interval(None, None)
-    ('0.5 [0.25, 1]', 'undefined')
+    What is below one never reads as one.
+
+    >>> with_interval(0.98712, [0.98533, 0.98891]), with_interval(0.99999999, None)
+    ('0.9871 [0.9853, 0.9889]', '> 0.99999')
+    >>> with_interval(None, None)
+    'undefined'
     """
     if value is None:
         return "undefined"
-    bounds = f" [{number(interval[0])}, {number(interval[1])}]" if interval else ""
-    return f"{number(value)}{bounds}"
+    decimals = _decimals(interval)
+    told = _rounded(value, decimals)
+    if not interval:
+        return told
+    return f"{told} [{', '.join(_rounded(bound, decimals) for bound in interval)}]"
+
+
+def _decimals(interval: Any) -> int | None:
+    if not interval or not all(isinstance(bound, int | float) for bound in interval):
+        return None
+    half = abs(interval[1] - interval[0]) / 2
+    if not 0 < half < math.inf:
+        return None
+    # Rounded first: 0.00999999 counts as 0.01.
+    return 1 - math.floor(math.log10(float(f"{half:.1e}")))
+
+
+def _rounded(value: Any, decimals: int | None) -> str:
+    if decimals is None or isinstance(value, bool) or not isinstance(value, int | float):
+        told = number(value)
+    elif 0 <= decimals <= _DECIMALS:
+        told = f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
+    else:
+        told = number(float(round(value, decimals)))
+    if told.rstrip("0") in ("1", "1.") and value < 1 and decimals != 0:
+        return f"> 0.{'9' * (5 if decimals is None else decimals)}"
+    return told
 
 
 def metric_text(metric: Mapping[str, Any]) -> str:
@@ -164,7 +195,7 @@ def metric_text(metric: Mapping[str, Any]) -> str:
 
     >>> metric_text({"name": "accuracy", "value": 0.95, "interval": [0.94, 0.96],
     ...              "split": "test", "population": "uniform in the box"})
-    'accuracy 0.95 [0.94, 0.96] (test; uniform in the box)'
+    'accuracy 0.950 [0.940, 0.960] (test; uniform in the box)'
     """
     unit = metric.get("unit")
     value = with_interval(metric.get("value"), metric.get("interval"))
@@ -190,18 +221,23 @@ def domain_text(domain: Mapping[str, Any]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def confidence_text(entry: Mapping[str, Any]) -> str:
+def confidence_text(entry: Mapping[str, Any], known: str = "") -> str:
     """
     Meaning, population and measured coverage of a stated confidence.
+
+    The population ``known``, said before, is not said again.
 
     >>> confidence_text({"kind": "conformal", "meaning": "Holds the truth.", "population": "flat"})
     'conformal: Holds the truth; population: flat'
     """
     kind = flat(entry.get("kind") or "").replace("_", " ")
     parts = [f"{kind}: {flat(entry.get('meaning') or '').rstrip('.')}"]
-    if entry.get("population"):
-        parts.append(f"population: {flat(entry['population']).rstrip('.')}")
-    coverage = entry.get("coverage") or {}
+    population = flat(entry.get("population") or "")
+    if population and population != known:
+        parts.append(f"population: {population.rstrip('.')}")
+    coverage = dict(entry.get("coverage") or {})
+    if flat(coverage.get("population") or "") in (population, known):
+        coverage.pop("population", None)
     if coverage.get("value") is not None:
         measured = metric_text({"name": "measured coverage", **coverage})
         parts.append(f"{measured} on {count(coverage.get('n'))} points")

@@ -159,7 +159,9 @@ class Domain:
 
     def box_part(self, X: ArrayLike) -> Floats:
         """Distance from the middle of the box over its half width, shape (n, d) [1]."""
-        part: Floats = np.abs(self._points(X) - self.middle) / self.half
+        # A value near the largest float is as far outside as infinity.
+        with np.errstate(over="ignore"):
+            part: Floats = np.abs(self._points(X) - self.middle) / self.half
         return part
 
     def _points(self, X: ArrayLike) -> Floats:
@@ -172,7 +174,8 @@ class Domain:
         return points
 
     def _scaled(self, points: Floats) -> Floats:
-        scaled: Floats = np.clip((points - self.centre) / self.scale, -MAX_SCALED, MAX_SCALED)
+        with np.errstate(over="ignore"):
+            scaled: Floats = np.clip((points - self.centre) / self.scale, -MAX_SCALED, MAX_SCALED)
         return scaled
 
     def _density_part(self, z: Floats) -> Floats:
@@ -265,7 +268,28 @@ class Domain:
             found = quantity(value, unit, apart_from=trained)
             where = f"{values} or {last}" if values else last
             said.append(f"{text} = {found}, trained on {where}")
+        if said:
+            said[-1] += self._elsewhere(subspace, words, units)
         return said
+
+    def _elsewhere(
+        self, nearest: AffineSubspace, words: Sequence[str], units: Sequence[str]
+    ) -> str:
+        """Name the other sets of a union: on them the nearest one's equation need not hold."""
+        others = []
+        normals, _ = self._natural(nearest)
+        for subspace in self.subspaces:
+            forms, offsets = self._natural(subspace)
+            size = np.linalg.norm(forms[0]) * np.linalg.norm(normals[0])
+            parallel = len(forms) == 1 and abs(float(forms[0] @ normals[0])) > size * (1 - 1e-9)
+            if subspace is nearest or parallel:
+                continue
+            equations = []
+            for form, offset in zip(forms, offsets, strict=True):
+                text, factor, unit = relation(form, float(offset), words, units)
+                equations.append(f"{text} = {quantity(float(offset) * factor, unit)}")
+            others.append(" and ".join(equations))
+        return "".join(f", or with {equation}" for equation in others)
 
     def _parallel(self, normal: Floats, offset: float) -> list[float]:
         """Offsets, in natural units, of all subspaces that are parallel to this one."""

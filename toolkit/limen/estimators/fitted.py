@@ -121,10 +121,7 @@ def require(module: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         name = module.partition(".")[0]
-        raise MissingExtraError(
-            f"{_PACKAGES.get(name, name)}: not installed ({error}), needed to fit or adopt a "
-            'model; run: pip install "limen[train]"'
-        ) from error
+        raise MissingExtraError.of(_PACKAGES.get(name, name), "train") from error
 
 
 def versions(*modules: str) -> dict[str, str]:

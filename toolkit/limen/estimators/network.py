@@ -42,9 +42,13 @@ DEFAULTS: dict[str, Any] = {
 }
 """
 ``trend``: auto or none. ``log_inputs``: positions of inputs whose logarithm is taken first.
-``alpha`` None: 0.03 for classification, which over-fits sooner, and 1e-5 for regression.
+``alpha`` None: 0.03 for classification, which over-fits sooner, much less where one class is rare,
+and 1e-5 for regression.
 """
 
+MOST_ALPHA, LEAST_ALPHA = 0.03, 1e-5
+# Networks do better without a trend that explains less than about what they would.
+ENOUGH = 0.99
 # Log-odds by a trend are clipped, and divided to be of the size of the other inputs.
 MOST_ODDS = 16.0
 ODDS_UNIT = 4.0
@@ -190,7 +194,9 @@ def _trends(
         return None, None
     if y.dtype.kind != "i":
         found = find_trend(X, y, held, log_inputs)
-        return (None if found is None else found.refitted(X, y)), None
+        if found is None or found.explained < ENOUGH:
+            return None, None
+        return found.refitted(X, y), None
     if guide is None or y.max() > 1:
         return None, None
     found = find_margin(X, guide, y, held, log_inputs)
@@ -226,7 +232,7 @@ def fit_network(
     -------
     FittedModel
     """
-    chosen = _chosen(task, options)
+    chosen = _chosen(task, y, options)
     classes = np.unique(y) if task == "classification" else np.array([])
     target = np.searchsorted(classes, y) if len(classes) else y
     trend, margin = _trends(X, target, guide, seed, chosen)
@@ -254,17 +260,25 @@ def fit_network(
     )
 
 
-def _chosen(task: str, options: dict[str, Any]) -> dict[str, Any]:
+def _chosen(task: str, y: NDArray[Any], options: dict[str, Any]) -> dict[str, Any]:
     """Fill up and check the options."""
     chosen = {**DEFAULTS, **options}
     if chosen["alpha"] is None:
-        chosen["alpha"] = 0.03 if task == "classification" else 1e-5
+        chosen["alpha"] = LEAST_ALPHA
+        if task == "classification":
+            chosen["alpha"] = max(LEAST_ALPHA, MOST_ALPHA * _balance(y) ** 2)
     if chosen["activation"] not in (*_OPERATORS, "identity"):
         raise UsageError(
             f"mlp: found activation {chosen['activation']!r}, allowed 'identity', 'logistic', "
             "'relu' or 'tanh'; choose one of them"
         )
     return chosen
+
+
+def _balance(y: NDArray[Any]) -> float:
+    """Entropy of the classes, as a share of the largest one possible [1]."""
+    shares = np.unique(y, return_counts=True)[1] / len(y)
+    return float(-(shares * np.log(shares)).sum() / math.log(len(shares)))
 
 
 def _answer(

@@ -9,11 +9,14 @@ from limen import schema
 from limen.errors import Fault
 from limen.manifest.column_checks import column_faults, unknown_name
 from limen.manifest.model_checks import model_faults
+from limen.manifest.places import located
 from limen.schema.wording import pointer
 
 __all__ = ["check_manifest", "check_probe", "check_scan_document"]
 
 Document = Mapping[str, Any]
+
+_REMEDY = "a human must decide; fill in what is left open, or remove the line"
 
 
 def check_manifest(document: Any) -> list[Fault]:
@@ -31,10 +34,10 @@ def check_manifest(document: Any) -> list[Fault]:
         What breaks the schema; if nothing does, what contradicts itself. Empty if all is well.
     """
     found = schema.faults(document, "bundle")
-    return found or list(_manifest_faults(document))
+    return located(found or _manifest_faults(document), document)
 
 
-def check_scan_document(document: Any) -> list[Fault]:
+def check_scan_document(document: Any, lines: Mapping[str, int] | None = None) -> list[Fault]:
     """
     List all faults of a scan document.
 
@@ -42,6 +45,8 @@ def check_scan_document(document: Any) -> list[Fault]:
     ----------
     document : object
         What ``scan.yaml`` holds.
+    lines : mapping of str to int, optional
+        Line of each JSON pointer, for the messages.
 
     Returns
     -------
@@ -49,9 +54,12 @@ def check_scan_document(document: Any) -> list[Fault]:
         What is undecided and what breaks the schema; if nothing does, what contradicts itself.
     """
     undecided = list(_undecided_faults(document, ()))
+    if undecided:
+        first = undecided[0]
+        undecided[0] = Fault(first.pointer, f"{first.message}, {_REMEDY}")
     places = {fault.pointer for fault in undecided}
     broken = [f for f in schema.faults(document, "scan-document") if f.pointer not in places]
-    return undecided + broken or list(_scan_document_faults(document))
+    return located(undecided + broken or _scan_document_faults(document), document, lines)
 
 
 def check_probe(document: Any) -> list[Fault]:
@@ -121,9 +129,7 @@ def _undecided_faults(node: Any, path: tuple[str | int, ...]) -> Iterator[Fault]
             yield from _undecided_faults(value, (*path, position))
     elif node is None or (isinstance(node, str) and node.startswith("TODO")):
         found = "nothing" if node is None else repr(node[:60])
-        yield Fault(
-            pointer(path), f"found {found}, a human must decide; fill it in or remove the line"
-        )
+        yield Fault(pointer(path), f"found {found}")
 
 
 def _parent_faults(document: Document) -> Iterator[Fault]:

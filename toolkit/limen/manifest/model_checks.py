@@ -48,6 +48,7 @@ def model_faults(
         yield from _input_faults(card, columns, place)
         yield from _target_faults(card, columns, place)
         yield from _output_faults(card, place)
+        yield from _class_faults(card, columns, place)
         yield from _domain_faults(card, place)
         yield from _confidence_faults(card, place)
 
@@ -122,6 +123,18 @@ def _output_faults(card: Document, place: str) -> Iterator[Fault]:
         elif name not in needed | possible:
             yield Fault(
                 f"{place}/outputs/{position}/name", f"found {name!r}; no {card['task']} has it"
+            )
+
+
+def _class_faults(card: Document, columns: Mapping[str, Document], place: str) -> Iterator[Fault]:
+    categories = columns.get(card["target"], {}).get("categories", {"0": "no", "1": "yes"})
+    for position, output in enumerate(card["outputs"]):
+        classes = output.get("classes", [])
+        known = [code for code in classes if str(code) in categories]
+        if classes != sorted(set(known)):
+            yield Fault(
+                f"{place}/outputs/{position}/classes",
+                f"found {classes}, allowed codes of {', '.join(categories)}, ascending",
             )
 
 

@@ -8,6 +8,7 @@ faults of the data come together.
 from __future__ import annotations
 
 import graphlib
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from limen.errors import DataError, Fault
 from limen.expressions import Expression
 from limen.packing.spool import Spool
 from limen.packing.storing import store_column
+from limen.readers.sentinels import SentinelWatch
 
 __all__ = ["COMPARISONS", "Finisher"]
 
@@ -30,6 +32,7 @@ COMPARISONS = {
 _DERIVED_RTOL = 1e-5
 
 Array = np.ndarray[Any, Any]
+_log = logging.getLogger(__name__)
 
 
 class Finisher:
@@ -87,6 +90,23 @@ class Finisher:
             for message in store_column(self.spool, column):
                 self.fault(column["name"], message)
         self.raise_faults()
+        self._warn_of_sentinels()
+
+    def _warn_of_sentinels(self) -> None:
+        """Say where numbers such as -999 in a parameter look like 'no value'."""
+        for column in self.columns:
+            if column["role"] != "parameter" or "categories" in column:
+                continue
+            watch = SentinelWatch()
+            for start, stop in self.spool.ranges():
+                values = self.spool.read(column["name"], start, stop)
+                watch.see(values[np.isfinite(values)])
+            for value, count in watch.found:
+                _log.warning(
+                    "column %s: found %g in %d rows, far from the other values (%g to %g); "
+                    "if it stands for no value, give the column a mask (valid: COLUMN)",
+                    *(column["name"], value, count, watch.low, watch.high),
+                )
 
     def _in_order_of_need(self) -> list[dict[str, Any]]:
         by_name = {column["name"]: column for column in self.columns}

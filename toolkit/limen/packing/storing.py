@@ -37,10 +37,11 @@ def store_column(spool: Spool, column: dict[str, Any]) -> list[str]:
     present = spool.dtypes[name]
     wanted = np.dtype(_dtype(column, present))
     policy = column.pop("precision", None)
-    error, low, high, wrong = 0.0, np.inf, -np.inf, -1
+    codes = _codes(column)
+    error, low, high, wrong, strange = 0.0, np.inf, -np.inf, -1, ""
 
     def stored() -> Iterator[Array]:
-        nonlocal error, low, high, wrong
+        nonlocal error, low, high, wrong, strange
         for start, stop in spool.ranges():
             values = spool.read(name, start, stop)
             if wanted.kind != "f" and values.dtype.kind == "f":
@@ -53,6 +54,10 @@ def store_column(spool: Spool, column: dict[str, Any]) -> list[str]:
             known = np.isfinite(cast)
             if "valid" in column:
                 known &= spool.read(column["valid"], start, stop).astype(bool)
+            foreign = known & ~np.isin(values, codes) if codes else np.zeros(0, dtype=bool)
+            if foreign.any() and not strange:
+                row = int(np.argmax(foreign))
+                strange = f"found {values[row]:g} in row {start + row}"
             if known.any():
                 low = min(low, float(cast[known].min()))
                 high = max(high, float(cast[known].max()))
@@ -65,12 +70,28 @@ def store_column(spool: Spool, column: dict[str, Any]) -> list[str]:
     elif policy is not None:
         precision = {"source": present.name, "stored": wanted.name, "max_relative_error": error}
         column["precision"] = precision
+    if strange:
+        allowed = f"allowed {_listed(codes)}; correct the cell, or mask it"
+        return [f"{strange}, {allowed}"]
     faults = _range_faults(column, low, high)
     if wrong >= 0:
         advice = "" if policy else ", or say precision: float32 to round on purpose"
         text = f"found a value in row {wrong} that {wanted} cannot hold; declare a wider dtype"
         faults.append(text + advice)
     return faults
+
+
+def _codes(column: dict[str, Any]) -> list[int]:
+    """Give the codes that a column may hold; none if it is no column of codes."""
+    if column["role"] == "label" and column.get("quantity") != "category":
+        return [0, 1]
+    return sorted(int(code) for code in column.get("categories", ()))
+
+
+def _listed(codes: list[int]) -> str:
+    if len(codes) > 20:
+        return f"one of the {len(codes)} codes under categories"
+    return " or ".join(filter(None, [", ".join(map(str, codes[:-1])), str(codes[-1])]))
 
 
 def _dtype(column: dict[str, Any], present: np.dtype[Any]) -> str:

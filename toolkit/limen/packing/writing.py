@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from limen import documents, journal, manifest, readers, resources, schema
+from limen import documents, journal, manifest, readers, resources
 from limen.bundle import SCAN, Bundle, complete, open_bundle
 from limen.errors import DataError, Fault, ReadError, SchemaError, UsageError
+from limen.packing.authored import read_scan_document, unquoted_units
 from limen.packing.finishing import Finisher
 from limen.packing.splitting import SPLITS, population_rows, split_rows
 from limen.packing.spool import Spool
@@ -55,13 +56,7 @@ def pack(scan_document: str | Path, path: str | Path) -> Bundle:
         If the bundle cannot be written, or there is something at ``path``.
     """
     source = Path(scan_document)
-    if not source.is_file():
-        raise ReadError(f"{source}: no such file; draft one: limen init FILE... -o scan.yaml")
-    document = schema.load_yaml(source)
-    faults = manifest.check_scan_document(document)
-    if faults:
-        schema.refuse_later_format(document, str(source))
-        raise SchemaError.from_faults(str(source), faults)
+    document = read_scan_document(source)
     folder = source.parent
     attachments = [folder / name for name in document.get("attachments", [])]
     missing = [Fault("", f"{name}: no such file") for name in attachments if not name.is_file()]
@@ -108,6 +103,7 @@ def make_bundle(
         As for :func:`pack`.
     """
     whole = copy.deepcopy(dict(document)) | {"read": [{"files": ["memory"]}]}
+    unquoted_units(whole)
     faults = manifest.check_scan_document(whole)
     if faults:
         raise SchemaError.from_faults("scan document", faults)

@@ -31,6 +31,9 @@ _COMPARE: dict[str, Callable[[Any, float], Any]] = {
     "<=": np.less_equal,
 }
 
+# Rounding may leave 0 to 1 by this much, as in the schema of a probe.
+_SLACK = 1e-3
+
 Array = np.ndarray[Any, Any]
 Outputs = Mapping[str, Array]
 
@@ -120,16 +123,19 @@ class Judge:
         Returns
         -------
         Answers
-            No number and ``uncertain`` where the graph gives NaN or infinity.
+            No number and ``uncertain`` where the graph gives what the target cannot be.
         """
         answers = self._classify(outputs) if self.classifies else self._regress(outputs)
-        said = np.asarray(outputs["probability" if self.classifies else "mean"])
-        broken = ~np.isfinite(said.reshape(len(said), -1)).all(axis=1)
+        if self.classifies:
+            p = np.asarray(outputs["probability"])
+            broken = ~((p >= -_SLACK) & (p <= 1.0 + _SLACK)).all(axis=1)
+        else:
+            broken = ~self._transform.takes(outputs["mean"])
         answers.verdict[broken] = CODE["uncertain"]
         for values in answers.numbers.values():
             values[broken] = np.nan
         for position in np.flatnonzero(broken).tolist():
-            answers.reasons[position] = "the model gives no finite number here"
+            answers.reasons[position] = "the model gives no possible number here"
         return answers
 
     def _classify(self, outputs: Outputs) -> Answers:
@@ -160,6 +166,7 @@ class Judge:
 
     def _regress(self, outputs: Outputs) -> Answers:
         mean = self.number(outputs)
+        mean = np.where(self._transform.takes(mean), mean, np.nan)
         lower, upper = self._interval(mean, outputs.get("std"))
         numbers = {"value": mean, "lower": lower, "upper": upper}
         definition = None if self.label is None else self.label.definition

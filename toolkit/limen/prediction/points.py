@@ -85,11 +85,10 @@ def read_points(
     UsageError
         If the points carry no names.
     """
-    given, notes = _by_column(points, known, ignore_extra)
+    given, notes, unknown = _by_column(points, known, ignore_extra)
     missing = [column.name for column in inputs if column.name not in given]
-    if missing:
-        wanted = ", ".join(column.name for column in inputs)
-        raise ColumnError(f"points: missing {', '.join(missing)}; the model needs {wanted}")
+    if missing or unknown:
+        raise _refusal(missing, unknown, inputs, known)
     arrays = {c.name: _array(c.name, given[c.name][0]) for c in inputs}
     answer = Points(np.empty((_length(arrays), len(inputs))), notes=notes)
     for position, column in enumerate(inputs):
@@ -131,7 +130,7 @@ def _items(points: Any) -> Iterable[tuple[str, Any, str | None]]:
 
 def _by_column(
     points: Any, known: Mapping[str, Column], ignore_extra: bool
-) -> tuple[dict[str, tuple[Any, str | None]], list[str]]:
+) -> tuple[dict[str, tuple[Any, str | None]], list[str], list[str]]:
     aliases = _aliases(known)
     given: dict[str, tuple[Any, str | None]] = {}
     unknown: list[str] = []
@@ -155,10 +154,8 @@ def _by_column(
         if target in given:
             raise ColumnError(f"points: {target} is given twice; leave one of the two out")
         given[target] = (values, unit)
-    if unknown:
-        raise _unknown(unknown, known)
     notes = [f"passed through: {', '.join(ignored)}"] if ignored else []
-    return given, notes
+    return given, notes, unknown
 
 
 def _one_unit(name: str, header: str, unit: str | None) -> str:
@@ -175,16 +172,39 @@ def _aliases(known: Mapping[str, Column]) -> dict[str, list[str]]:
     return aliases
 
 
-def _unknown(unknown: Sequence[str], known: Mapping[str, Column]) -> ColumnError:
+def _refusal(
+    missing: Sequence[str],
+    unknown: Sequence[str],
+    inputs: Sequence[Column],
+    known: Mapping[str, Column],
+) -> ColumnError:
+    """Say all that is wrong with the names at once, and how to mend it."""
     hints = []
-    allowed = [*known, *_aliases(known)]
     for name in unknown:
-        near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
-        hints.append(f"{name!r} (nearest: {near[0]})" if near else repr(name))
-    return ColumnError(
-        f"points: unknown {', '.join(hints)}; correct the name, leave the column out, or pass "
-        "--ignore-extra (in Python: ignore_extra=True)"
+        near = _nearest(name, missing) or _nearest(name, [*known, *_aliases(known)])
+        hints.append(f"{name!r} (nearest: {near})" if near else repr(name))
+    found = [f"missing {', '.join(missing)}"] if missing else []
+    found += [f"unknown {', '.join(hints)}"] if hints else []
+    needed = ", ".join(
+        column.name if column.unit == "1" else f"{column.name} [{column.unit}]" for column in inputs
     )
+    if not missing:
+        advice = (
+            "correct the name, leave the column out, or pass --ignore-extra "
+            "(in Python: ignore_extra=True)"
+        )
+    else:
+        advice = f"the model needs {needed}; name the columns so"
+    return ColumnError(f"points: {'; '.join(found)}; {advice}")
+
+
+def _nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """Find the name that was meant: alike but for case, its beginning, or a few letters."""
+    lower = {other.lower(): other for other in allowed}
+    bare = re.split(r"[\s(\[]", name.strip().strip("'\"").lower())[0]
+    near = [other for other in lower if bare and other.startswith(bare)]
+    near += difflib.get_close_matches(bare, lower, n=1, cutoff=0.5)
+    return lower[near[0]] if near else None
 
 
 def _array(name: str, values: Any) -> Any:

@@ -83,7 +83,8 @@ def open_delimited(path: Path, options: Mapping[str, Any], selection: Selection)
         With up to 20 faults, each with its line: ragged rows, text among numbers, duplicate names,
         not UTF-8, integers beyond 64 bits in an integer column.
     """
-    delimiter = {"tab": "\t"}.get(options.get("delimiter", ","), options.get("delimiter", ","))
+    delimiter = options.get("delimiter", ",")
+    delimiter = {"tab": "\t", " ": "whitespace"}.get(delimiter, delimiter)
     layout = _Layout(
         path,
         delimiter,
@@ -102,7 +103,7 @@ def open_delimited(path: Path, options: Mapping[str, Any], selection: Selection)
             survey.see(columns[i], numbers)
     found = [*ragged, *(fault for survey in surveys.values() for fault in survey.faults())]
     if found:
-        raise ReadError.from_faults(str(path), found[:MAX_FAULTS])
+        raise ReadError.from_faults(str(path), _explained(layout, found))
     dtypes = {names[i]: survey.dtype() for i, survey in surveys.items()}
 
     def stream(rows: int) -> Iterator[Block]:
@@ -133,10 +134,28 @@ def guess_delimiter(path: Path, options: Mapping[str, Any]) -> dict[str, str]:
         _, lines = next(_kept(layout), ([], [""]))
     except ReadError:
         return {}
+    line = _uncommented(lines[0])
     for delimiter, found in (("", ","), ("tab", "\t"), (";", ";")):
-        if found in lines[0]:
+        if found in line:
             return {"delimiter": delimiter} if delimiter else {}
-    return {"delimiter": "whitespace"} if len(lines[0].split()) > 1 else {}
+    return {"delimiter": "whitespace"} if len(line.split()) > 1 else {}
+
+
+def _uncommented(header: str) -> str:
+    """Take off the mark that numpy.savetxt and others put before the names of the columns."""
+    return re.sub(r"\A\s*#\s+", "", header)
+
+
+def _explained(layout: _Layout, faults: list[Fault]) -> list[Fault]:
+    """Put the likely cause before the first faults: a comment that was taken for the header."""
+    first = next(_kept(layout), ([0], [""]))
+    if layout.names or not first[1][0].lstrip().startswith("#"):
+        return faults[:MAX_FAULTS]
+    text = (
+        "begins with '#' and was taken for the header; if it is a comment, give the option "
+        "comment: '#' (limen init: --option comment=#), and names where no header is left"
+    )
+    return [Fault(f"line {first[0][0]}", text), *faults[: MAX_FAULTS - 1]]
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -225,7 +244,7 @@ def _header(layout: _Layout) -> tuple[tuple[str, ...], dict[str, str]]:
             )
         where = f"{layout.path} line {numbers[0]}"
         try:
-            words = [word.strip() for word in layout.fields(lines[0])]
+            words = [word.strip() for word in layout.fields(_uncommented(lines[0]))]
         except csv.Error as error:
             raise ReadError(f"{where}: found a broken quotation ({error}); close it") from error
     names, units = [], {}
@@ -262,7 +281,7 @@ def _columns(
             numbers = [number for number, row in found if row is not None]
             rows = [row for _, row in found if row is not None]
         if len(faults) >= MAX_FAULTS:
-            raise ReadError.from_faults(str(layout.path), faults[:MAX_FAULTS])
+            raise ReadError.from_faults(str(layout.path), _explained(layout, faults))
         if rows:
             yield numbers, list(zip(*rows, strict=True))
 

@@ -292,13 +292,20 @@ def _seen(profile: Profile) -> str:
     elif profile.low > profile.high:
         said = [f"{profile.dtype}, no finite value"]
     elif profile.low == profile.high:
-        said = [f"{profile.dtype}, constant {profile.low:.6g}"]
+        said = [f"{profile.dtype}, constant {_number(profile.low)}"]
     else:
-        said = [f"{profile.dtype}, {profile.low:.6g} to {profile.high:.6g}"]
-    if profile.dtype.kind == "f" and profile.low > 0 and profile.high > 1000 * profile.low:
+        said = [f"{profile.dtype}, {_number(profile.low)} to {_number(profile.high)}"]
+    if profile.logarithmic:
         said.append("over many decades: consider 'scale: log'")
+    for value, count in profile.sentinels.found:
+        said.append(f"{value:g} in {count} rows: does it stand for no value?")
     if profile.infinite:
         said.append(f"{profile.infinite} infinite")
     if profile.missing:
         said.append(f"{profile.missing} missing")
     return "; ".join(said)
+
+
+def _number(value: float) -> str:
+    # Adding zero turns -0.0 into 0.0.
+    return f"{value + 0.0:.6g}"

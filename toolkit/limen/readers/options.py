@@ -127,7 +127,7 @@ def _is_codes(codes: Mapping[Any, Any]) -> bool:
 
 
 def _is_delimiter(value: object) -> bool:
-    if value in ("tab", "whitespace"):
+    if value in ("tab", "whitespace", " "):
         return True
     return isinstance(value, str) and len(value) == 1 and (value == "\t" or not _plain(value))
 

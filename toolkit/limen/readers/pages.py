@@ -14,6 +14,9 @@ TODO = "TODO"
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 _WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
 
+# A comment longer than this is written once.
+_LONG = 60
+
 
 @dataclass(slots=True)
 class Page:
@@ -21,6 +24,7 @@ class Page:
 
     lines: list[str] = field(default_factory=list)
     undecided: list[tuple[int, str, str]] = field(default_factory=list)
+    explained: dict[str, str] = field(default_factory=dict)
 
     def add(self, indent: int, text: str, comment: str = "") -> None:
         """Add a line."""
@@ -29,7 +33,9 @@ class Page:
     def ask(self, indent: int, key: str, allowed: str, *, where: str = "") -> None:
         """Add a line whose value a human must give; ``where`` names the column."""
         self.undecided.append((len(self.lines), where, key.lstrip("- ")))
-        self.add(indent, f"{key}: {TODO}", allowed)
+        asked = f"{allowed} {where.partition(' ')[0]}"
+        again = len(allowed) > _LONG and self.explained.setdefault(asked, where) != where
+        self.add(indent, f"{key}: {TODO}", f"as for {self.explained[asked]}" if again else allowed)
 
     def fill(self, indent: int, key: str, value: str, allowed: str, *, where: str) -> None:
         """Add a guessed value, or ask for it where there is none."""

@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 
 from limen.readers.options import MAX_CATEGORIES
+from limen.readers.sentinels import SentinelWatch
 from limen.readers.sources import BLOCK_ROWS
 from limen.readers.tables import TEXT, Array, Table
 
 __all__ = ["Profile", "profile_tables"]
+
+# How much nearer to the middle the mean must lie by logarithm than as it is.
+_EVENER = 0.5
 
 
 @dataclass(slots=True)
@@ -45,6 +49,9 @@ class Profile:
     texts: Counter[str] = field(default_factory=Counter)
     last: Any = None
     given_codes: dict[str, int] = field(default_factory=dict)
+    sentinels: SentinelWatch = field(default_factory=SentinelWatch)
+    total: float = 0.0
+    total_log: float = 0.0
 
     @property
     def empty(self) -> bool:
@@ -67,6 +74,23 @@ class Profile:
         """Give the code of each text: the one given, else by alphabet."""
         return self.given_codes or {text: code for code, text in enumerate(sorted(self.texts))}
 
+    @property
+    def logarithmic(self) -> bool:
+        """Tell whether the values fill three decades or more, much more evenly by logarithm."""
+        count = self.rows - self.missing - self.infinite
+        if not (self.dtype.kind == "f" and count and 0 < 1000 * self.low < self.high < np.inf):
+            return False
+        low, high = np.log(self.low), np.log(self.high)
+        linear = abs((self.total / count - self.low) / (self.high - self.low) - 0.5)
+        by_logarithm = abs((self.total_log / count - low) / (high - low) - 0.5)
+        return bool(by_logarithm < _EVENER * linear)
+
+    def _sum(self, finite: Array) -> None:
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            self.total += float(finite.sum(dtype=float))
+            if finite.dtype.kind == "f" and self.low > 0:
+                self.total_log += float(np.log(finite, dtype=float).sum())
+
     def see(self, values: Array) -> None:
         """Take in a block of the column, shape (n,)."""
         self.rows += len(values)
@@ -85,6 +109,8 @@ class Profile:
             self.binary &= not infinite.any()
         if not finite.size:
             return
+        self.sentinels.see(finite)
+        self._sum(finite)
         self.low = min(self.low, finite.min().item())
         self.high = max(self.high, finite.max().item())
         self.binary &= bool(np.all((finite == 0) | (finite == 1)))

@@ -83,9 +83,7 @@ def library(name: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        package = name.partition(".")[0]
-        message = f'{package}: not installed, needed here; pip install "limen[{extra}]"'
-        raise MissingExtraError(message) from error
+        raise MissingExtraError.of(name.partition(".")[0], extra) from error
 
 
 def storable(dtype: np.dtype[Any]) -> np.dtype[Any] | None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limen.errors import ColumnError, IntegrityError, LimenError, ShapeError, UsageError
+from limen.scan.guards import guarded
 from limen.scan.layout import read_layout
 from limen.zipstore import FileReader, Read, file_reader, range_store, read_directory
 
@@ -268,7 +269,7 @@ class Scan:
             array = self._group[name]
             if not isinstance(array, zarr.Array):
                 raise IntegrityError(f"{self._where} {name}: not an array; pack it again")
-            self._arrays[name] = array
+            self._arrays[name] = guarded(array)
         return self._arrays[name]
 
     @contextmanager

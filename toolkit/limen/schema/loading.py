@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Never
 
 from limen.errors import IntegrityError, SchemaError, UsageError
+from limen.schema.wording import pointer
 
-__all__ = ["MAXIMUM_DEPTH", "canonical_json", "load_json", "load_yaml"]
+__all__ = ["MAXIMUM_DEPTH", "canonical_json", "load_json", "load_yaml", "yaml_lines"]
 
 MAXIMUM_DEPTH = 64
 _LONGEST_INTEGER = 20  # digits of 2**64 - 1
@@ -151,6 +152,38 @@ def load_yaml(path: str | Path, limit: int = 4 * 2**20) -> dict[str, Any]:
     except RecursionError as error:
         raise SchemaError(f"{path}: nested deeper than {MAXIMUM_DEPTH}; flatten it") from error
     return _object(document, str(path))
+
+
+def yaml_lines(path: str | Path) -> dict[str, int]:
+    """
+    Find the line of every value of a YAML document that `load_yaml` has loaded.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict of str to int
+        By JSON pointer, from 1; for a named value the line of its name.
+    """
+    loader = _loader()(Path(path).read_text(encoding="utf-8"))
+    lines: dict[str, int] = {}
+    try:
+        open_nodes = [("", loader.get_single_node())]
+        while open_nodes:
+            place, node = open_nodes.pop()
+            lines.setdefault(place, node.start_mark.line + 1)
+            if node.id == "mapping":
+                for name, value in node.value:
+                    inner = place + pointer((name.value,))
+                    lines[inner] = name.start_mark.line + 1
+                    open_nodes.append((inner, value))
+            elif node.id == "sequence":
+                open_nodes += [(f"{place}/{i}", value) for i, value in enumerate(node.value)]
+    finally:
+        loader.dispose()
+    return lines
 
 
 def canonical_json(document: Any) -> bytes:

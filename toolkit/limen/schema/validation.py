@@ -104,8 +104,16 @@ def faults(document: Any, kind: Kind) -> list[Fault]:
     if later is not None:
         return [later]
     found = list(itertools.islice(_not_finite(document, ()), _MOST_FAULTS))
-    errors = itertools.islice(_validator(kind).iter_errors(document), 10 * _MOST_FAULTS)
-    found += [fault for error in errors for fault in describe(error)]
+    errors = list(itertools.islice(_validator(kind).iter_errors(document), 10 * _MOST_FAULTS))
+    narrower = {tuple(error.absolute_path) for error in errors if _is_conditional(error)}
+    found += [
+        fault
+        for error in errors
+        if _is_conditional(error)
+        or error.validator != "enum"
+        or tuple(error.absolute_path) not in narrower
+        for fault in describe(error)
+    ]
     if not found:
         return []
     order = {name: position for position, name in enumerate(_pointers(document))}
@@ -114,6 +122,11 @@ def faults(document: Any, kind: Kind) -> list[Fault]:
         unique = unique[:_MOST_FAULTS]
         unique.append(Fault("", "there are more faults; correct these first"))
     return unique
+
+
+def _is_conditional(error: Any) -> bool:
+    """Tell whether a list of allowed values is the one for this case, within the general one."""
+    return error.validator == "enum" and "then" in error.absolute_schema_path
 
 
 def _later_format(document: Any) -> Fault | None:

@@ -100,7 +100,7 @@ def _judge_classifier(
     if len(calibration) < _ENOUGH and out_of_bag is not None:
         source, truth = _out_of_bag(rows, out_of_bag)
         where = "out-of-bag estimates of the training rows"
-    table = confidence.accuracy_bins(source, truth)
+    table = confidence.accuracy_bins(source, truth, confidence.populated_edges(source))
     entries.append(_binned(rows, table, where, p[test], rows.y[test]))
     if p.ndim == 1:
         scores = confidence.class_scores(p[calibration], rows.y[calibration])

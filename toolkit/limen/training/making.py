@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from limen import estimators
 from limen.bundle import Bundle
 from limen.confidence import Calibration
 from limen.domain import fit_domain
-from limen.errors import FrozenError, UsageError
+from limen.errors import FrozenError, LimenError, UsageError
 from limen.estimators import FittedModel
 from limen.manifest import ModelCard
 from limen.training.judging import calibrate
@@ -25,6 +27,8 @@ from limen.transforms import TargetTransform
 __all__ = ["add_model", "train"]
 
 Array = np.ndarray[Any, Any]
+
+_log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
 
@@ -86,15 +90,17 @@ def train(
     part = rows.part(TRAIN)
     transform = _transform(rows)
     y = rows.y[part] if rows.task == "classification" else transform.forward(rows.y[part])
-    fitted = estimators.fit(
-        estimator,
-        rows.X[part],
-        y,
-        rows.task,
-        seed=seed,
-        options=_options(estimator, rows, options),
-        guide=_guide(bundle, rows),
-    )
+    _log.info("fitting %s to %d rows of %d inputs", estimator, len(part), len(rows.inputs))
+    with _options_refused(options):
+        fitted = estimators.fit(
+            estimator,
+            rows.X[part],
+            y,
+            rows.task,
+            seed=seed,
+            options=_options(estimator, rows, options),
+            guide=_guide(bundle, rows),
+        )
     rebuild = _rebuild(
         target, estimator, model_name, seed, inputs, allow_derived, nuisances, options
     )
@@ -192,6 +198,21 @@ def _guide(bundle: Bundle, rows: TrainingRows) -> Array | None:
     return TargetTransform.choose(source.quantity, source.role, values).forward(values)
 
 
+@contextmanager
+def _options_refused(options: Mapping[str, Any] | None) -> Iterator[None]:
+    """Translate what a training library says of hyper-parameters that it cannot take."""
+    try:
+        yield
+    except LimenError:
+        raise
+    except (TypeError, ValueError) as error:
+        if not options:
+            raise
+        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"options: found {given}, which do not fit ({reason})") from error
+
+
 def _options(
     estimator: str, rows: TrainingRows, options: Mapping[str, Any] | None
 ) -> dict[str, Any]:
@@ -242,6 +263,7 @@ def _finish(
     rebuild: str,
 ) -> ModelCard:
     names = [column.name for column in rows.inputs]
+    _log.info("finding the training domain of %s", name)
     domain = fit_domain(rows.X[rows.part(TRAIN)], rng=rng, names=names)
     calibration = Calibration()
     out_of_bag = fitted.out_of_bag if rows.task == "classification" else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from limen.transforms import TargetTransform
 __all__ = ["publish"]
 
 Array = np.ndarray[Any, Any]
+
+_log = logging.getLogger(__name__)
 
 _MOST_ROWS = 5_000
 _PROBES = 24
@@ -56,6 +59,7 @@ def publish(
         {"column": column.name, "unit": column.unit, "index": index}
         for index, column in enumerate(rows.inputs)
     ]
+    _log.info("exporting %s", name)
     model = estimators.assemble(
         fitted.raw_graph(),
         task=rows.task,
@@ -75,10 +79,12 @@ def publish(
     truth = estimators.reference(
         fitted, calibration=calibration, target_transform=transform, domain=domain
     )
+    _log.info("verifying the graph of %s against the model", name)
     tested = _verification_rows(rows, domain, model, rng)
     verification = estimators.verify(data, truth, tested)
     session = Session(data, len(inputs))
     answer = session.run(rows.X)
+    _log.info("judging %s on its calibration and test rows", name)
     judgement = judge(rows, answer, out_of_bag, transform, rng)
     probe = _probe(name, rows, domain, session, rng)
     card = _card(
@@ -120,9 +126,16 @@ def _probe(
     published = rows.X[np.sort(rng.choice(part, min(_PROBES, len(part)), replace=False))]
     width = domain.high - domain.low
     inside = rng.uniform(domain.low, domain.high, (4, len(rows.inputs)))
-    outside = domain.high + rng.uniform(0.5, 2.0, (4, len(rows.inputs))) * np.maximum(width, 1.0)
+    width = np.where(width > 0.0, width, 1.0)
+    outside = domain.high + rng.uniform(0.5, 2.0, (4, len(rows.inputs))) * width
     points = np.vstack([published, inside, outside]).astype(session.dtype)
     answer = session.run(points)
+    # Far outside a graph may overflow, which JSON cannot hold.
+    finite = [
+        np.isfinite(values.reshape(len(points), -1)).all(axis=1) for values in answer.values()
+    ]
+    kept = np.logical_and.reduce(finite)
+    points, answer = points[kept], {key: values[kept] for key, values in answer.items()}
     absolute, relative = (1e-5, 1e-5) if session.dtype == np.float32 else (1e-8, 1e-6)
     return {
         "format": "1.0",
