@@ -424,3 +424,22 @@ def test_the_checklist_claims_nothing_of_parts_that_are_not_here(model_path):
     assert answers["models prove themselves on stored rows"]["met"] is None
     assert "region.onnx" in answers["models prove themselves on stored rows"]["why"]
     assert answers["all files are intact"]["met"] is None
+
+
+def test_the_checklist_says_how_to_mend_what_is_missed(tmp_path, document, columns):
+    bare = make_bundle(document | {"benchmarks": []}, columns, tmp_path / "bare")
+    missed = {p["point"]: p["why"] for p in check(bare).checklist if p["met"] is False}
+    assert "--set theory=" in missed["theory and its convention are stated"]
+    assert "--set toolchain='[{role:" in missed["versions of all tools are recorded"]
+    assert "--set benchmarks='[{name:" in missed["there are benchmark points with known answers"]
+    assert "comes with the deposit" in missed["it can be cited and its licences are known"]
+    assert "--set creators" not in missed["it can be cited and its licences are known"]
+
+
+@pytest.mark.parametrize(("fields", "met"), [({}, False), ({"reference": "a paper"}, True)])
+def test_a_benchmark_point_counts_only_with_its_reference(bundle_path, fields, met):
+    point = {"name": "P", "point": {"m": 550.0, "g": 0.5}, "expected": {"outside": 0.0}}
+    opened = open_bundle(bundle_path)
+    manifest = opened.manifest | {"benchmarks": [point | fields]}
+    found = CHECKLIST["there are benchmark points with known answers"](manifest, check(opened))
+    assert found[0] is met

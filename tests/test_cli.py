@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -432,6 +433,14 @@ def test_show_reads_the_manifest_only(limen, model_path):
         assert word in result.stdout
 
 
+def test_show_aligns_its_columns_and_its_numbers_can_be_pasted(limen, trained):
+    lines = limen("show", trained).stdout.splitlines()
+    rows = lines[lines.index("columns") + 1 :]
+    rows = rows[: rows.index("")]
+    assert len({row.index(" [") for row in rows}) == 1
+    assert not any("\N{MINUS SIGN}" in line for line in lines if "population" not in line)
+
+
 def test_cite_gives_text_or_bibtex(limen, trained):
     assert "Doe" in limen("cite", trained).stdout
     assert limen("cite", trained, "--bibtex").stdout.startswith("@")
@@ -486,10 +495,27 @@ def test_select_and_diff_by_verbs(limen, packed, tmp_path):
     assert f"{400 - n} gone" in limen("diff", packed, tmp_path / "part").stdout
 
 
-def test_an_export_lies_beside_the_bundle_if_no_file_is_named(limen, bundle_path):
-    result = limen("export", bundle_path, "--to", "csv")
+@pytest.mark.parametrize("output", [(), ("-o", "-")], ids=["no-option", "dash"])
+def test_an_export_as_csv_goes_to_stdout_if_no_file_is_named(limen, bundle_path, output):
+    result = limen("export", bundle_path, "--to", "csv", *output)
     assert result.exit_code == DONE
-    assert (bundle_path.parent / "toy.csv").is_file()
+    assert result.stdout.startswith("m [GeV],g,")
+    assert len(result.stdout.splitlines()) == 401
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("to", ["parquet", "croissant"])
+def test_an_export_that_is_no_text_for_a_terminal_needs_a_file(limen, bundle_path, to):
+    result = limen("export", bundle_path, "--to", to)
+    assert result.exit_code == MISUSED
+    assert "-o FILE" in result.stderr
+
+
+def test_an_export_to_a_file_says_so(limen, bundle_path, tmp_path):
+    result = limen("export", bundle_path, "--to", "csv", "-o", tmp_path / "toy.csv")
+    assert result.exit_code == DONE
+    assert "toy.csv" in result.stderr
+    assert result.stdout == ""
     assert limen("check", bundle_path).exit_code == DONE
 
 
@@ -569,7 +595,7 @@ def test_units_in_a_header_are_converted_and_reported(limen, trained, points):
 def test_units_that_do_not_fit_are_no_number(limen, trained, points):
     result = limen("predict", trained, points({"m [fb]": POINTS["m"], "g": POINTS["g"]}))
     assert verdicts(result, REFUSED) == ["invalid_input"] * 3
-    assert "3 point(s) refused as invalid input: 0, 1, 2" in result.stderr
+    assert "3 of 3 refused as invalid input: rows 0, 1, 2" in result.stderr
 
 
 @pytest.mark.parametrize("cell", ["nan", "inf", "heavy", ""])
@@ -577,12 +603,12 @@ def test_a_broken_row_is_refused_and_the_others_answered(limen, trained, points,
     result = limen("predict", trained, points({"m": ["550", cell], "g": ["0.5", "0.5"]}))
     assert verdicts(result, PARTLY) == ["inside_region", "invalid_input"]
     assert rows_of(result.stdout)[1]["value"] == ""
-    assert "1 point(s) refused as invalid input: 1" in result.stderr
+    assert "1 of 2 refused as invalid input: row 1" in result.stderr
 
 
 def test_a_missing_column_is_one_fault_of_the_call(limen, trained, points):
     said = one_fault(limen("predict", trained, points({"m": POINTS["m"]})), REFUSED)
-    assert "missing g; the model needs m, g" in said
+    assert "missing g; the model needs m [GeV], g" in said
 
 
 def test_an_unknown_column_is_refused_with_the_nearest_name(limen, trained, points):
@@ -680,9 +706,9 @@ def test_verdicts_go_to_a_file(limen, trained, points, tmp_path, ending):
 
 
 def test_many_points_come_in_blocks_and_in_order(limen, trained, points, monkeypatch):
-    from limen.cli import predicting
+    from limen.cli import asking
 
-    monkeypatch.setattr(predicting, "_BLOCK", 2)
+    monkeypatch.setattr(asking, "_BLOCK", 2)
     columns = {name: values * 3 for name, values in POINTS.items()}
     result = limen("predict", trained, points(columns))
     assert verdicts(result) == ANSWERS * 3
@@ -796,6 +822,15 @@ def test_a_hyper_parameter_that_does_not_fit_is_one_line(limen, model_path, opti
     assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_training_tells_coverage_measured_from_coverage_aimed_at(limen, model_path):
+    result = limen("train", model_path, "--target", "loglike", "--option", "n_estimators=5")
+    assert result.exit_code == DONE
+    assert re.search(
+        r"conformal: \S+ \[\S+, \S+\] measured, 0\.95 aimed at; 60 test rows", result.stdout
+    )
+    assert "\N{MINUS SIGN}" not in result.stdout
 
 
 def test_training_says_what_it_does_on_request(limen, model_path, monkeypatch):

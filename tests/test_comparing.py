@@ -292,3 +292,12 @@ def test_a_diff_needs_the_scans(packed, bundle_path):
     shutil.move(bundle_path / SCAN, bundle_path.parent / SCAN)
     with pytest.raises(PartMissingError):
         diff(packed, bundle_path)
+
+
+def test_a_summary_is_words_and_json_without_python(packed, tmp_path, document, columns):
+    changed = document | {"title": "Another", "creators": [{"name": "Roe, Richard"}]}
+    second = make_bundle(changed, columns, tmp_path / "renamed")
+    lines = diff(packed, second)["summary"]
+    assert lines[0].endswith("toy 1.0.0, draft, 400 points, models: none")
+    assert 'creators: [{"name": "Doe, Jane"}] -> [{"name": "Roe, Richard"}]' in lines
+    assert not any("<Bundle" in line or "{'" in line for line in lines)

@@ -18,6 +18,7 @@ import yaml
 
 from limen import documents
 from limen.documents import bibtex, citation_cff, croissant, how_to_cite, preview_csv, readme
+from limen.documents.wording import with_interval
 from limen.errors import UsageError
 from limen.scan import ScanColumn, write_scan
 
@@ -256,8 +257,8 @@ def test_the_package_exports_its_six_functions() -> None:
         "relative to −14.85 at the best point of a refined fit",
         "goodness of fit: χ² = 29.7 for 20 degrees of freedom (p = 0.075) at the best fit",
         "| `m_x` |  | GeV | parameter | 100 to 1000 (log) | mass of X; where valid\\_m\\_x is true |",
-        "accuracy 0.987 \\[0.985, 0.989\\] (test; uniform in the box)",
-        "limen predict bsll10 points.csv --model region",
+        "accuracy 0.9870 \\[0.9850, 0.9890\\] (test); population: uniform in the box",
+        "limen predict . preview.csv --model region",
         "predict.one({'C9_bsmumu': 0.0, 'm_x': 500.0})",
         "xarray.open_zarr(zarr.storage.ZipStore('scan.zarr.zip', mode='r'))",
         "onnxruntime.InferenceSession('region.onnx')",
@@ -308,6 +309,44 @@ def test_readme_puts_unseen_rows_before_training_rows(manifest: dict[str, Any]) 
     manifest["models"] = [CARD | {"metrics": [seen, *CARD["metrics"]]}]
     text = readme(manifest)
     assert text.index("accuracy 0.987") < text.index("seen 1 (train)")
+
+
+def test_readme_says_a_population_once_per_model(manifest: dict[str, Any]) -> None:
+    metric = CARD["metrics"][0]
+    manifest["models"] = [CARD | {"metrics": [metric, metric | {"name": "auc"}]}]
+    text = readme(manifest)
+    section = text[text.index("## Models") : text.index("## Analyses")]
+    assert section.count("uniform in the box") == 1
+
+
+def test_readme_tells_populations_apart_where_they_differ(manifest: dict[str, Any]) -> None:
+    metric = CARD["metrics"][0]
+    other = metric | {"name": "auc", "population": "the posterior"}
+    text = readme(manifest | {"models": [CARD | {"metrics": [metric, other]}]})
+    assert "(test; uniform in the box)" in text
+    assert "(test; the posterior)" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "told"),
+    [
+        (0.98712, [0.98533, 0.98891], "0.9871 [0.9853, 0.9889]"),
+        (0.999996, [0.9981, 1.0], "> 0.99999 [0.99810, 1.00000]"),
+        (0.99999, [0.999985, 0.999995], "0.9999900 [0.9999850, 0.9999950]"),
+        (0.9999999, None, "> 0.99999"),
+        (1.0, [1.0, 1.0], "1 [1, 1]"),
+        (1.0, [0.94, 1.0 - 2**-53], "1.000 [0.940, 1.000]"),
+        (1.0, [0.99, 1.0], "1.0000 [0.9900, 1.0000]"),
+        (-1234.5, [-1300.0, -1200.0], "−1234 [−1300, −1200]"),
+        (2e-12, [1e-12, 3e-12], "2e−12 [1e−12, 3e−12]"),
+        (0.3, [None, 0.4], "0.3 [none, 0.4]"),
+        (None, None, "undefined"),
+    ],
+)
+def test_a_figure_shows_the_digits_that_its_interval_bears(
+    value: Any, interval: Any, told: str
+) -> None:
+    assert with_interval(value, interval) == told
 
 
 def test_readme_shows_the_goodness_of_fit_of_the_likelihood_beside_a_region_made_of_it(
@@ -394,15 +433,9 @@ def _count(tokens: list[Any], kind: str) -> int:
     return sum(token.type == kind for token in tokens)
 
 
-@pytest.mark.parametrize("field", ["id", "name"])
-def test_the_lines_to_copy_quote_what_the_shell_would_obey(
-    manifest: dict[str, Any], field: str
-) -> None:
+def test_the_lines_to_copy_quote_what_the_shell_would_obey(manifest: dict[str, Any]) -> None:
     evil = "x; rm -rf '$HOME' \"`id`\""
-    if field == "id":
-        manifest["id"] = evil
-    else:
-        manifest["models"] = [CARD | {"name": evil}]
+    manifest |= {"id": evil, "models": [CARD | {"name": evil}]}
     shell = re.search(r"^(`{3,})sh\n(.*?)\n\1$", readme(manifest), re.MULTILINE | re.DOTALL)
     assert shell is not None
     assert "'x; rm -rf '\"'\"'$HOME'\"'\"' \"`id`\"'" in shell[2]

@@ -91,5 +91,30 @@ def test_a_condition_must_be_a_condition(text):
         Expression(text, condition=True)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a < 1 & b > 2", "use and, or, not"),
+        ("(a < 1) | (b > 2)", "use and, or, not"),
+        ("a < 1 && b > 2", "use and, or, not"),
+        ("a < 1 AND b > 2", "use and, or, not"),
+        ("a = 1", "use == in place of a single ="),
+        ("a < 1TeV", "leave the unit out"),
+        ("a < 1.5e3 GeV", "leave the unit out"),
+    ],
+)
+def test_habits_from_elsewhere_are_told_what_to_write(text, told):
+    with pytest.raises(ExpressionError, match=told):
+        Expression(text, condition=True)
+
+
+@pytest.mark.parametrize("text", ["a in b", "a < b < 'x'", "a.b < 1.5E3", "f(a) <= 1 and b != 2"])
+def test_no_habit_is_seen_where_there_is_none(text):
+    with pytest.raises(ExpressionError) as raised:
+        Expression(text, condition=True)
+    assert "in place of" not in str(raised.value)
+    assert "leave the unit out" not in str(raised.value)
+
+
 def test_undefined_values_are_nan_without_a_warning():
     assert np.isnan(Expression("log(a)").evaluate({"a": np.array([-1.0])})).all()

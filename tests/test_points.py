@@ -85,7 +85,7 @@ def test_points_without_names_are_refused(points):
 
 def test_missing_columns_are_one_error_for_the_whole_call():
     with pytest.raises(
-        ColumnError, match="missing M1, tan_beta; the model needs M1 \[GeV\], mu \[GeV\], tan_beta"
+        ColumnError, match=r"missing M1, tan_beta; the model needs M1 \[GeV\], mu \[GeV\], tan_beta"
     ):
         read({"mu": [1.0]})
 

@@ -9,9 +9,16 @@ import click
 
 from limen import journal
 from limen.cli.arguments import as_json, assignments, bundle_argument, print_json
-from limen.errors import DataError, IntegrityError, StorageError, UsageError
+from limen.errors import DataError, Fault, IntegrityError, SchemaError, StorageError, UsageError
 
 __all__ = ["draft_document", "edit_bundle", "freeze_bundle", "pack_bundle"]
+
+_EXAMPLES = {
+    "title": "title='TITLE'",
+    "description": "description='WHAT WAS COMPUTED, AND FOR WHAT'",
+    "creators": """creators='[{name: "FAMILY, GIVEN"}]'""",
+    "licences": "licences='{data: CC-BY-4.0, models: CC-BY-4.0}'",
+}
 
 
 @click.command()
@@ -137,6 +144,12 @@ def edit_bundle(
     click.echo(f"{opened.path}: now {opened!r}", err=True)
 
 
+def _remedy(pointer: str, bundle: Path) -> str:
+    """Say how to fill in what a draft may lack and a frozen bundle may not."""
+    example = _EXAMPLES.get(pointer.split("/")[1] if "/" in pointer else "")
+    return f"; limen edit {bundle} --set {example}" if example else ""
+
+
 @click.command()
 @bundle_argument
 def freeze_bundle(bundle: Path) -> None:
@@ -150,5 +163,11 @@ def freeze_bundle(bundle: Path) -> None:
         kind = IntegrityError if report.integrity else DataError
         faults = report.faults
         raise kind.from_faults(f"{bundle}: not frozen, the check found", faults)
-    opened.freeze()
+    try:
+        opened.freeze()
+    except SchemaError as error:
+        raise SchemaError.from_faults(
+            f"{bundle}: not frozen",
+            [Fault(f.pointer, f.message + _remedy(f.pointer, bundle)) for f in error.faults],
+        ) from error
     click.echo(f"{bundle}: frozen; its manifest has SHA-256 {opened.manifest_sha256}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -49,7 +50,7 @@ def export_bundle(bundle: Path, to: str, output: Path | None) -> None:
         raise UsageError(f"--to {to}: no file named; name a new one with -o FILE")
     opened = open_bundle(bundle)
     if target is None:
-        write_csv(opened, click.get_text_stream("stdout"))
+        write_csv(opened, sys.stdout)
         return
     export(opened, to, target)
     click.echo(f"{target}: {target.stat().st_size:,} bytes", err=True)

@@ -149,9 +149,10 @@ def _answer(bundle: Path, card: ModelCard, json_wanted: bool) -> None:
     for entry in card.confidence:
         if "coverage" in entry:
             covered = entry["coverage"]
+            told = metric_lines([{"value": covered["value"], "interval": covered.get("interval")}])
             aim = f", {entry['level']:g} aimed at" if "level" in entry else ""
             click.echo(
-                f"  {entry['kind']}: {covered['value']:.4g} measured{aim}, {covered['n']} test rows"
+                f"  {entry['kind']}: {told[0].strip()} measured{aim}; {covered['n']} test rows"
             )
     click.echo(f"  rebuild: {card.training['rebuild']}")
     click.echo(f"next: limen predict {bundle} --model {card.name} --set NAME=VALUE ...", err=True)

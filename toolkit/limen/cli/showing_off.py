@@ -34,8 +34,12 @@ def run_demo(folder: Path, seed: int) -> None:
     """Make the example bundle bsll10 in FOLDER from its real likelihood and question it."""
     from limen.checking import check
     from limen.demonstration import make_example
+    from limen.estimators import require
     from limen.training import train
 
+    # Before minutes of work, not after.
+    for module in ("sklearn.ensemble", "xgboost"):
+        require(module)
     start = time.monotonic()
     path = folder / "bsll10"
     if path.exists():

@@ -22,6 +22,8 @@ __all__ = [
 ]
 
 _DECIMALS = 8
+# What rounding errors alone keep from one is one.
+_ONE = 1 - 1e-12
 _VALUES = {
     "excluded": ("excluded", "not excluded (which endorses nothing)"),
     "outside_region": ("outside the region (which is not exclusion)", "inside the region"),
@@ -184,7 +186,7 @@ def _rounded(value: Any, decimals: int | None) -> str:
         told = f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
     else:
         told = number(float(round(value, decimals)))
-    if told.rstrip("0") in ("1", "1.") and value < 1 and decimals != 0:
+    if told.rstrip("0") in ("1", "1.") and value < _ONE and decimals != 0:
         return f"> 0.{'9' * (5 if decimals is None else decimals)}"
     return told
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from limen.estimators.adoption import adopt
 from limen.estimators.assembly import assemble, reference
-from limen.estimators.fitted import FittedModel
+from limen.estimators.fitted import FittedModel, require
 from limen.estimators.fitting import KINDS, fit
 from limen.estimators.verification import probe_rows, threshold_rows, verify
 
@@ -16,6 +16,7 @@ __all__ = [
     "fit",
     "probe_rows",
     "reference",
+    "require",
     "threshold_rows",
     "verify",
 ]

@@ -86,10 +86,10 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON values; NaN becomes None."""
         answer: dict[str, Any] = {"verdict": self.verdict}
-        answer |= {name: _plain(getattr(self, name)) for name in NUMBERS}
+        answer |= {name: _plain(getattr(self, name), _DIGITS.get(name, 12)) for name in NUMBERS}
         answer |= {"unit": self.unit, "reasons": list(self.reasons)}
         if self.extrapolated is not None:
-            answer["extrapolated"] = _plain(self.extrapolated)
+            answer["extrapolated"] = _plain(self.extrapolated, 12)
         return answer
 
 
@@ -181,5 +181,9 @@ class Verdicts:
         return xarray.Dataset(variables, attrs=self.attrs | {"notes": "; ".join(self.notes)})
 
 
-def _plain(number: float) -> float | None:
-    return number if math.isfinite(number) else None
+# Shares and scores are no better than float32; more digits are noise.
+_DIGITS = {"probability": 7, "confidence": 7, "domain_score": 7}
+
+
+def _plain(number: float, digits: int) -> float | None:
+    return float(f"{number:.{digits}g}") if math.isfinite(number) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from limen.readers.formats import FORMATS, Format, guess_format
-from limen.readers.sources import FileSource, Source, open_source, read_columns
+from limen.readers.sources import FileSource, Source, open_source, read_columns, text_columns
 
 __all__ = [
     "FORMATS",
@@ -13,4 +13,5 @@ __all__ = [
     "guess_format",
     "open_source",
     "read_columns",
+    "text_columns",
 ]

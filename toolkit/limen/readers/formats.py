@@ -87,5 +87,5 @@ def guess_format(path: Path) -> str:
             return name
     raise ReadError(
         f"{path}: neither its name nor its first bytes tell its format, allowed "
-        f"{', '.join(FORMATS)}; state it: --format csv, or format: csv in the scan document"
+        f"{', '.join(FORMATS)}; state the format: --format csv, or format: csv in the scan document"
     )

@@ -37,6 +37,9 @@ class SentinelWatch:
     def see(self, values: Array) -> None:
         """Take in a block of finite numbers, shape (n,)."""
         real = values.astype(np.float64)
+        if real.size and np.abs(real).max() < _NINES[0]:
+            self.low, self.high = min(self.low, real.min()), max(self.high, real.max())
+            return
         # In float32 the sentinel -1e30 is the float32 nearest to it.
         known = np.isin(real, _SENTINELS) | np.isin(real, _SENTINELS.astype(np.float32))
         self.counts.update(real[known].tolist())

@@ -13,9 +13,17 @@ from limen.errors import Fault, ReadError
 from limen.readers.agreement import absent, common_dtype, disagreements
 from limen.readers.formats import FORMATS, guess_format
 from limen.readers.options import Selection, check_options, nearest
-from limen.readers.tables import Array, Block, Table, cast
+from limen.readers.tables import TEXT, Array, Block, Table, cast
 
-__all__ = ["BLOCK_ROWS", "FileSource", "Source", "open_source", "open_tables", "read_columns"]
+__all__ = [
+    "BLOCK_ROWS",
+    "FileSource",
+    "Source",
+    "open_source",
+    "open_tables",
+    "read_columns",
+    "text_columns",
+]
 
 BLOCK_ROWS = 65_536
 
@@ -224,6 +232,23 @@ def open_tables(
     if faults:
         raise ReadError.from_faults(f"{len(paths)} files", faults)
     return name, tables, selection
+
+
+def text_columns(path: Path) -> list[str]:
+    """
+    Name the columns of a file that hold text.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read.
+    """
+    _, tables, _ = open_tables([path], None, None)
+    return [name for name, dtype in tables[0].dtypes.items() if dtype == TEXT]
 
 
 def read_columns(

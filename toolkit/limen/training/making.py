@@ -19,6 +19,7 @@ from limen.domain import fit_domain
 from limen.errors import FrozenError, LimenError, UsageError
 from limen.estimators import FittedModel
 from limen.manifest import ModelCard
+from limen.training.adopting import suspicious_order
 from limen.training.judging import calibrate
 from limen.training.publishing import publish
 from limen.training.rows import TRAIN, TrainingRows, load_rows
@@ -150,8 +151,12 @@ def add_model(
     default = source.stem if isinstance(source, Path) else type(source).__name__
     model_name = _model_name(bundle, name or re.sub(r"[^a-z0-9_-]", "-", default.lower()), replace)
     rows = load_rows(bundle, target, list(inputs), allow_derived=allow_derived, nuisances="include")
+    # All that is measured of it says so.
+    rows.population += "; the model was trained outside and may have seen these rows"
     rng = np.random.default_rng(seed)
     fitted = estimators.adopt(source, rows.task, rows.X[rows.part(TRAIN)], classes=rows.codes)
+    for warning in suspicious_order(rows, fitted):
+        _log.warning("%s", warning)
     described = source.name if isinstance(source, Path) else type(source).__name__
     words = [described, "--target", target, "--inputs", ",".join(inputs), "--name", model_name]
     words += ["--seed", str(seed), *(["--allow-derived"] if allow_derived else [])]
