@@ -84,6 +84,7 @@ def _manifest_faults(document: Document) -> Iterator[Fault]:
     if "scan" not in names:
         yield Fault("/tables", "found no table 'scan'; a bundle has one")
     yield from _parent_faults(document)
+    yield from _creator_faults(document)
     yield from _analysis_faults(document)
     for position, table in enumerate(tables):
         place = f"/tables/{position}"
@@ -106,10 +107,30 @@ def _scan_document_faults(document: Document) -> Iterator[Fault]:
     table = document["tables"][0]
     columns = _columns(table)
     yield from _parent_faults(document)
+    yield from _creator_faults(document)
     yield from _analysis_faults(document)
     yield from column_faults(table["columns"], "/tables/0/columns", _analyses(document))
     yield from _benchmark_faults(document, columns)
     yield from _split_faults(document.get("split", {}), columns, "/split")
+
+
+def _creator_faults(document: Document) -> Iterator[Fault]:
+    for position, creator in enumerate(document.get("creators", ())):
+        orcid = creator.get("orcid")
+        if orcid is not None and orcid[-1] != _check_digit(orcid[:-1]):
+            yield Fault(
+                f"/creators/{position}/orcid",
+                f"found {orcid!r}, whose last digit does not fit the others; correct the ORCID iD",
+            )
+
+
+def _check_digit(digits: str) -> str:
+    """ISO 7064, MOD 11-2."""
+    total = 0
+    for digit in digits.replace("-", ""):
+        total = (total + int(digit)) * 2
+    rest = (12 - total % 11) % 11
+    return "X" if rest == 10 else str(rest)
 
 
 def _columns(table: Document) -> dict[str, Document]:
@@ -153,6 +174,9 @@ def _split_faults(split: Document, columns: Mapping[str, Document], place: str) 
     for key in ("stratify", "group"):
         if key in split and split[key] not in columns:
             yield Fault(f"{place}/{key}", unknown_name(split[key], columns))
+    drawn = split.get("population", {}).get("column")
+    if drawn is not None and drawn not in columns:
+        yield Fault(f"{place}/population/column", unknown_name(drawn, columns))
     fractions = split.get("fractions", {"all": 1})
     total = sum(fractions.values())
     if abs(total - 1) > 1e-9:
