@@ -157,7 +157,7 @@ def populated_edges(p: ArrayLike, *, n_bins: int = 20, least: int = 30) -> Float
     Examples
     --------
     >>> populated_edges([0.1] * 50 + [0.3] + [0.9] * 50, n_bins=4)
-    array([0.  , 0.5 , 1.  ])
+    array([0. , 0.5, 1. ])
     """
     value, _ = _winner(np.asarray(p, dtype=np.float64))
     ends = np.linspace(0, 1, n_bins + 1)
