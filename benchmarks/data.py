@@ -15,7 +15,7 @@ from limen.demonstration import make_example
 from limen.schema import load_yaml
 
 HERE = Path(__file__).parent
-SHARED = Path(os.environ.get("LIMEN_SHARED_DATA", HERE.parent / "shared" / "data"))
+SHARED = Path(os.environ.get("LIMEN_SHARED_DATA", HERE.parents[1] / "shared" / "data"))
 
 Array = np.ndarray[Any, Any]
 
