@@ -141,7 +141,8 @@ def edit_bundle(
     else:
         with opened.edit() as change:
             amend(change)
-    click.echo(f"{opened.path}: now {opened!r}", err=True)
+    name = f"{opened.manifest['id']} {opened.manifest['version']}"
+    click.echo(f"{opened.path}: changed; it is {name}, a draft", err=True)
 
 
 def _remedy(pointer: str, bundle: Path) -> str:

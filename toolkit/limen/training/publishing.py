@@ -222,7 +222,7 @@ def _words(
     if isinstance(trend, dict) and "degree" in trend:
         said.append(
             f"A polynomial of degree {trend['degree']} of the inputs ({trend['terms']} terms) goes "
-            f"before the {fitted.name}, which learns the rest."
+            f"first, and the estimator ({fitted.name}) learns the rest."
         )
     if calibration.kind != "none":
         said.append(f"The raw probability is calibrated ({calibration.kind}).")

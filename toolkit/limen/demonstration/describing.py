@@ -1,31 +1,17 @@
-"""
-The example bundle ``bsll10``: a real likelihood in ten dimensions, drawn afresh.
-
-Everything that is said of it follows from :mod:`limen.bsll`; nothing is stored but the likelihood.
-"""
+"""Describe the example: columns, statistics, sampling, benchmarks, provenance."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from limen.bsll import BsllLikelihood, likelihood
-from limen.bundle import Bundle
-from limen.errors import UsageError
-from limen.packing import make_bundle
+from limen.bsll import likelihood
+from limen.demonstration.drawing import LEVEL, Facts
 
-__all__ = ["Facts", "draw", "make_example", "scan_document"]
+__all__ = ["OBSERVABLES", "ORIGINS", "scan_document"]
 
-Array = np.ndarray[Any, Any]
-
-LEVEL = 0.95
 ORIGINS = {"0": "uniform", "1": "broad", "2": "posterior", "3": "benchmark"}
-# ln L divided by this in the broad sample: it fills the band around the 95 % boundary.
-TEMPERATURE = 4.0
-_FEWEST_ROWS = 400
 _SYMBOLS = {
     "C7_bs": "C_7",
     "C7p_bs": "C_7'",
@@ -38,150 +24,7 @@ _SYMBOLS = {
     "CP_bsmumu": "C_P^{\\mu}",
     "CPp_bsmumu": "C_P'^{\\mu}",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """
-    What was computed once: best fit and threshold.
-
-    Attributes
-    ----------
-    best_fit : ndarray, shape (10,)
-    best_log_likelihood : float
-    threshold : float
-        Delta chi2 that 95 % of the toys at the best fit stay below.
-    toys : int
-        Pseudo-experiments at each of the two points.
-    coverage : float
-        Share of the toys at the Standard Model within the threshold.
-    """
-
-    best_fit: Array
-    best_log_likelihood: float
-    threshold: float
-    toys: int
-    coverage: float
-
-
-def find_facts(rng: np.random.Generator, toys: int = 1000) -> Facts:
-    """Find the best fit, and the toy threshold of the joint 95 % likelihood-ratio region."""
-    model = likelihood()
-    point, value = model.best_fit(rng)
-    at_best = model.toys(point, toys, rng, starts=3)
-    at_standard = model.toys(np.zeros(len(point)), toys, rng, starts=3)
-    threshold = float(np.quantile(at_best, LEVEL))
-    return Facts(point, value, threshold, toys, float((at_standard <= threshold).mean()))
-
-
-def draw(n: int, rng: np.random.Generator, best_fit: Array) -> tuple[Array, Array, Array]:
-    """
-    Draw the scan: 40 % uniform in the box, 30 % tempered posterior, 30 % posterior.
-
-    Parameters
-    ----------
-    n : int
-        Rows, about; two benchmark rows (Standard Model, best fit) come on top.
-    rng : numpy.random.Generator
-    best_fit : ndarray, shape (10,)
-
-    Returns
-    -------
-    points : ndarray, shape (m, 10)
-    origin : ndarray of int8, shape (m,)
-    walker : ndarray of int32, shape (m,)
-        The chain a row is from; its own number for rows that are from none.
-
-    Raises
-    ------
-    UsageError
-        If the rows are too few for three parts.
-    """
-    if n < _FEWEST_ROWS:
-        raise UsageError(f"rows: found {n}, allowed {_FEWEST_ROWS} or more")
-    model = likelihood()
-    each = max(n // 10 * 3 // 10, 10) * 10
-    uniform = rng.uniform(model.low, model.high, (n - 2 * each, len(best_fit)))
-    parts, origins, walkers = [uniform], [0] * len(uniform), list(range(len(uniform)))
-    for origin, temperature in ((1, TEMPERATURE), (2, 1.0)):
-        points, walker = _sample(model, each, temperature, best_fit, rng)
-        parts.append(points)
-        origins += [origin] * len(points)
-        walkers += (walker + max(walkers) + 1).tolist()
-    parts.append(np.vstack([np.zeros(len(best_fit)), best_fit]))
-    origins += [3, 3]
-    walkers += [max(walkers) + 1, max(walkers) + 2]
-    return np.vstack(parts), np.array(origins, dtype=np.int8), np.array(walkers, dtype=np.int32)
-
-
-def _sample(
-    model: BsllLikelihood, n: int, temperature: float, best_fit: Array, rng: np.random.Generator
-) -> tuple[Array, Array]:
-    """
-    Sample L^(1/temperature) in the box by affine-invariant stretch moves.
-
-    Source: Goodman and Weare 2010, doi:10.2140/camcos.2010.5.65, in two half-ensembles. The
-    walkers start from minimisations with random starts, so that they know every valley.
-    """
-    keep, spacing, burn_in = 10, 40, 160
-    size = -(-n // (2 * keep)) * 2
-    starts = rng.uniform(model.low, model.high, (size, len(best_fit)))
-    points, _ = model.minimise(starts, iterations=12)
-    points += 1e-3 * (model.high - model.low) * rng.standard_normal(points.shape)
-    points = np.clip(points, model.low, model.high)
-    value = model.log_likelihood(points) / temperature
-    half = size // 2
-    kept: list[Array] = []
-    for step in range(burn_in + keep * spacing):
-        for first in (0, half):
-            own = np.arange(first, first + half)
-            other = points[rng.integers(half, size=half) + (half - first)]
-            stretch = (1.0 + rng.random(half)) ** 2 / 2.0
-            trial = other + stretch[:, None] * (points[own] - other)
-            inside = ((trial >= model.low) & (trial <= model.high)).all(axis=1)
-            new = np.full(half, -np.inf)
-            new[inside] = model.log_likelihood(trial[inside]) / temperature
-            gain = (trial.shape[1] - 1) * np.log(stretch) + new - value[own]
-            taken = np.log(rng.random(half)) < gain
-            points[own[taken]], value[own[taken]] = trial[taken], new[taken]
-        if step >= burn_in and (step - burn_in) % spacing == spacing - 1:
-            kept.append(points.copy())
-    walker = np.tile(np.arange(size), len(kept))
-    return np.vstack(kept)[:n], walker[:n]
-
-
-def make_example(path: str | Path, n: int = 50_000, seed: int = 0, toys: int = 1000) -> Bundle:
-    """
-    Draw the scan and pack the example bundle.
-
-    Parameters
-    ----------
-    path : str or Path
-        The new bundle's folder.
-    n : int
-        Rows.
-    seed : int
-        The same seed gives the same bytes.
-    toys : int
-        Pseudo-experiments behind the threshold.
-
-    Returns
-    -------
-    Bundle
-    """
-    rng = np.random.default_rng(seed)
-    facts = find_facts(rng, toys)
-    points, origin, walker = draw(n, rng, facts.best_fit)
-    model = likelihood()
-    columns: dict[str, Any] = {name: points[:, i] for i, name in enumerate(model.names)}
-    observables = model.predict(points)
-    for name, position in _OBSERVABLES.items():
-        columns[name] = observables[:, model.observables.index(position)]
-    columns |= {"loglike": model.log_likelihood(points), "origin": origin, "walker": walker}
-    return make_bundle(scan_document(facts, len(points)), columns, path)
-
-
-_OBSERVABLES = {
+OBSERVABLES = {
     "BR_Bs_mumu": "BR(Bs->mumu)",
     "BR_B_Xsgamma": "BR(B->Xsgamma)",
     "R_K": "R_K[1.1,6]",
@@ -312,7 +155,7 @@ def _columns(facts: Facts, chi2_best: float) -> list[dict[str, Any]]:
             "unit": "1",
             **({"quantity": "branching_ratio"} if name.startswith("BR") else {}),
         }
-        for name, observable in _OBSERVABLES.items()
+        for name, observable in OBSERVABLES.items()
     ]
     fit = {
         "chi2": round(chi2_best, 3),
