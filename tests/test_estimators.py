@@ -207,7 +207,7 @@ def test_out_of_bag_estimates_are_those_of_scikit_learn():
             "regression",
             SMOOTH,
             RandomForestRegressor(
-                12, max_leaf_nodes=4096, max_features=1, oob_score=True, random_state=5
+                12, max_leaf_nodes=4096, max_features=1.0, oob_score=True, random_state=5
             ),
         ),
     ):

@@ -25,7 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "max_depth": 7,
     "min_child_weight": 2.0,
     "subsample": 0.8,
-    "colsample_bytree": 0.7,
+    "colsample_bytree": None,
     "reg_lambda": 1.0,
     "max_bin": 256,
     "max_rounds": 2000,
@@ -34,7 +34,10 @@ DEFAULTS: dict[str, Any] = {
     "trend": "auto",
     "log_inputs": (),
 }
-"""``trend``: auto or none. ``log_inputs``: inputs whose logarithm the trend takes first."""
+"""
+``colsample_bytree`` None: 0.7 for classification, 1 for regression. ``trend``: auto or none.
+``log_inputs``: inputs whose logarithm the trend takes first.
+"""
 
 # A short run at a high rate tells whether a trend helps, unless it explains this share.
 SURE = 0.999
@@ -155,6 +158,8 @@ def fit_boosted(
     """
     xgboost = require("xgboost")
     chosen = {**DEFAULTS, **options}
+    if chosen["colsample_bytree"] is None:
+        chosen["colsample_bytree"] = 0.7 if task == "classification" else 1.0
     classes = np.unique(y) if task == "classification" else np.array([])
     scale = (1.0, 0.0) if len(classes) else (float(np.std(y)), float(np.mean(y)))
     target = np.searchsorted(classes, y) if len(classes) else (y - scale[1]) / scale[0]

@@ -30,7 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "min_samples_leaf": 1,
     "max_features": None,
 }
-"""``max_features`` None: a third of the inputs for regression, their root for classification."""
+"""``max_features`` None: all inputs for regression, the root of their number for classification."""
 
 MAX_NODES = 2_500_000
 """Nodes of a forest that is exported, about 40 bytes each [1]."""
@@ -140,7 +140,7 @@ def fit_forest(
     chosen = {**DEFAULTS, **options}
     features = chosen.pop("max_features")
     if features is None:
-        features = "sqrt" if task == "classification" else max(1, X.shape[1] // 3)
+        features = "sqrt" if task == "classification" else 1.0
     settings = {**chosen, "max_features": features}
     classifies = task == "classification"
     cls = ensemble.RandomForestClassifier if classifies else ensemble.RandomForestRegressor
