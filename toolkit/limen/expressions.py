@@ -16,7 +16,7 @@ import numpy as np
 
 from limen.errors import ExpressionError
 
-__all__ = ["FUNCTIONS", "MAXIMUM_LENGTH", "Expression"]
+__all__ = ["FUNCTIONS", "MAXIMUM_LENGTH", "THRESHOLDS", "Expression"]
 
 MAXIMUM_LENGTH = 500
 
@@ -38,6 +38,13 @@ _ARITHMETIC: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Pow: np.power,
     ast.USub: np.negative,
     ast.UAdd: np.positive,
+}
+# How a label's definition compares its column with its threshold.
+THRESHOLDS: dict[str, Callable[..., Any]] = {
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "<": np.less,
+    "<=": np.less_equal,
 }
 _COMPARISONS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Lt: np.less,

@@ -9,18 +9,11 @@ import numpy as np
 from limen.bundle import Bundle
 from limen.checking.report import Report
 from limen.errors import Fault, LimenError
-from limen.expressions import Expression
+from limen.expressions import THRESHOLDS, Expression
 from limen.manifest import Column
 from limen.scan import Scan
 
 __all__ = ["check_data"]
-
-_COMPARISONS = {
-    ">": np.greater,
-    ">=": np.greater_equal,
-    "<": np.less,
-    "<=": np.less_equal,
-}
 
 
 def check_data(bundle: Bundle, report: Report, *, deep: bool) -> None:
@@ -149,7 +142,7 @@ def _check_label(
 ) -> None:
     source = bundle.columns[definition["column"]]
     masks = [name for name in (column.valid, source.valid) if name]
-    compare = _COMPARISONS[definition["comparison"]]
+    compare = THRESHOLDS[definition["comparison"]]
     wrong = 0
     for block in scan.blocks(sorted({column.name, source.name, *masks})):
         valid = ~_isnan(block[source.name])

@@ -15,19 +15,13 @@ from typing import Any
 import numpy as np
 
 from limen.errors import DataError, Fault
-from limen.expressions import Expression
+from limen.expressions import THRESHOLDS, Expression
 from limen.packing.spool import Spool
 from limen.packing.storing import store_column
 from limen.readers.sentinels import SentinelWatch
 
-__all__ = ["COMPARISONS", "Finisher"]
+__all__ = ["Finisher"]
 
-COMPARISONS = {
-    ">": np.greater,
-    ">=": np.greater_equal,
-    "<": np.less,
-    "<=": np.less_equal,
-}
 # How far a stored derived column may lie from its expression.
 _DERIVED_RTOL = 1e-5
 
@@ -264,7 +258,7 @@ class Finisher:
             return
         by_name = {entry["name"]: entry for entry in self.columns}
         mask = by_name[source].get("valid")
-        compare = COMPARISONS[definition["comparison"]]
+        compare = THRESHOLDS[definition["comparison"]]
 
         def labels() -> Iterator[Array]:
             for start, stop in self.spool.ranges():
