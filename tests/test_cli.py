@@ -385,6 +385,7 @@ def test_packing_says_on_stderr_what_was_done(limen, source, tmp_path):
         "bundle": str(tmp_path / "again"),
         "rows": 2,
         "valid_rows": 2,
+        "refused": [],
     }
     assert answer.stderr == ""
 

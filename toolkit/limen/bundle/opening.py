@@ -14,6 +14,7 @@ from limen import journal, manifest, schema
 from limen.bundle.changes import GENERATED, Edit, complete, sha256
 from limen.errors import (
     BundleNotFoundError,
+    Fault,
     FrozenError,
     IntegrityError,
     PartMissingError,
@@ -50,6 +51,8 @@ class Bundle:
     columns : dict of str to Column
         The columns of the scan.
     models : dict of str to ModelCard
+    refused : tuple of Fault
+        Rows that `limen.pack` could not read and left out, where it has just made the bundle.
     """
 
     def __init__(self, path: Path, document: dict[str, Any]) -> None:
@@ -57,6 +60,7 @@ class Bundle:
         self._document = document
         self.columns: dict[str, Column] = manifest.columns(document)
         self.models: dict[str, ModelCard] = manifest.models(document)
+        self.refused: tuple[Fault, ...] = ()
 
     def __repr__(self) -> str:
         facts = f"{self._document['id']} {self._document['version']}, {self.status}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,13 @@ import click
 
 from limen import journal
 from limen.cli.arguments import as_json, assignments, bundle_argument, print_json
+from limen.cli.running import PARTLY
 from limen.errors import DataError, Fault, IntegrityError, SchemaError, StorageError, UsageError
 
 __all__ = ["draft_document", "edit_bundle", "freeze_bundle", "pack_bundle"]
+
+# Rows that were left out are listed up to this number.
+_LISTED = 50
 
 _EXAMPLES = {
     "title": "title='TITLE'",
@@ -24,7 +29,7 @@ _EXAMPLES = {
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "output", type=click.Path(path_type=Path), help="Where to write; else stdout.")
-@click.option("--format", "kind", help="csv, parquet, npy or npz; else by the files' names.")
+@click.option("--format", "kind", help="csv, parquet, gambit, slha, ...; else by the files.")
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Reader's option.")
 def draft_document(
     files: tuple[Path, ...], output: Path | None, kind: str | None, options: tuple[str, ...]
@@ -90,15 +95,33 @@ def pack_bundle(scan_document: Path, output: Path, json_wanted: bool) -> None:
     table = bundle.table
     if json_wanted:
         print_json(
-            {"bundle": str(output), "rows": table["rows"], "valid_rows": table["valid_rows"]}
+            {
+                "bundle": str(output),
+                "rows": table["rows"],
+                "valid_rows": table["valid_rows"],
+                "refused": [fault._asdict() for fault in bundle.refused],
+            }
         )
-        return
-    click.echo(
-        f"{output}: packed {table['rows']:,} rows ({table['valid_rows']:,} valid) of "
-        f"{len(bundle.columns)} columns; next: limen check {output}, "
-        f"limen train {output} --target COLUMN",
-        err=True,
-    )
+    else:
+        click.echo(
+            f"{output}: packed {table['rows']:,} rows ({table['valid_rows']:,} valid) of "
+            f"{len(bundle.columns)} columns; next: limen check {output}, "
+            f"limen train {output} --target COLUMN",
+            err=True,
+        )
+    if bundle.refused:
+        _list_refused(bundle.refused)
+        raise SystemExit(PARTLY)
+
+
+def _list_refused(refused: Sequence[Fault]) -> None:
+    """Say which rows were left out, and why."""
+    plural = "rows" if len(refused) > 1 else "row"
+    click.echo(f"limen: {len(refused):,} {plural} could not be read and left out:", err=True)
+    for fault in refused[:_LISTED]:
+        click.echo(f"  {fault}", err=True)
+    if len(refused) > _LISTED:
+        click.echo(f"  and {len(refused) - _LISTED:,} more (all of them: --json)", err=True)
 
 
 @click.command()

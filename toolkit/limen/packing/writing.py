@@ -44,7 +44,7 @@ def pack(scan_document: str | Path, path: str | Path) -> Bundle:
     Returns
     -------
     Bundle
-        Opened, a draft.
+        Opened, a draft; ``refused`` lists the rows that could not be read and were left out.
 
     Raises
     ------
@@ -69,10 +69,28 @@ def pack(scan_document: str | Path, path: str | Path) -> Bundle:
         for entry in document["read"]
     ]
     _check_columns(document, opened, str(source))
+    refused = tuple(fault for entry in opened for fault in entry.refused)
+    _note_refused(document, refused)
     names = list(opened[0].columns)
     dtypes = {name: np.result_type(*(entry.columns[name] for entry in opened)) for name in names}
     blocks = (block for entry in opened for block in entry.blocks())
-    return write_bundle(document, dtypes, blocks, path, attachments)
+    bundle = write_bundle(document, dtypes, blocks, path, attachments)
+    bundle.refused = refused
+    return bundle
+
+
+def _note_refused(document: Mapping[str, Any], refused: Sequence[Fault]) -> None:
+    """Say in the manifest, too, that rows of the files are not in the scan."""
+    sampling = document["tables"][0].get("sampling", [])
+    if not refused or len(sampling) != 1:
+        return
+    kept = sampling[0].get("selection", "none")
+    rows = "1 row" if len(refused) == 1 else f"{len(refused):,} rows"
+    sampling[0]["selection"] = f"{kept}; {rows} could not be read and {_were(refused)} left out"
+
+
+def _were(faults: Sequence[Fault]) -> str:
+    return "was" if len(faults) == 1 else "were"
 
 
 def make_bundle(

@@ -45,9 +45,9 @@ def disagreements(tables: Sequence[Table], selection: Selection) -> list[Fault]:
     return faults
 
 
-def absent(path: Path) -> list[Fault]:
-    """Say why a path is not a file; nothing if it is."""
-    if path.is_file():
+def absent(path: Path, *, folders: bool = False) -> list[Fault]:
+    """Say why a path is not a file (or, if ``folders``, a folder); nothing if it is."""
+    if path.is_file() or (folders and path.is_dir()):
         return []
     what = "a folder" if path.is_dir() else "no such file"
     return [Fault(str(path), f"found {what}, allowed a file; correct the path")]

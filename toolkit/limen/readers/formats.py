@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +27,38 @@ class Format:
     Parameters
     ----------
     open : callable
-        ``open(path, options, selection)`` gives the `Table` of one file.
+        ``open(path, options, selection)`` gives the `Table` of one file; with ``together``,
+        ``open(paths, options, selection)`` gives the one `Table` of all files.
     suffixes : tuple of str
         Endings of file names, in lower case.
     options : frozenset of str
         Options it understands beside the common ones.
     magic : bytes
         First bytes of such files; empty if there are none.
+    together : bool
+        All files make one table.
+    folders : bool
+        A path may be a folder.
+    recognise : callable, optional
+        ``recognise(path)`` tells whether a path is of this format where names do not; asked
+        first, of files and folders, and answers from the first kilobytes.
     """
 
-    open: Callable[[Path, Mapping[str, Any], Selection], Table]
+    open: Callable[[Any, Mapping[str, Any], Selection], Table]
     suffixes: tuple[str, ...]
     options: frozenset[str] = frozenset()
     magic: bytes = b""
+    together: bool = False
+    folders: bool = False
+    recognise: Callable[[Path], bool] | None = None
+
+    def tables(
+        self, paths: Sequence[Path], options: Mapping[str, Any], selection: Selection
+    ) -> Iterator[tuple[Path, Callable[[], Table]]]:
+        """Yield a path and a call that opens its table; once for all files if they go together."""
+        for path in paths[:1] if self.together else paths:
+            what = tuple(paths) if self.together else path
+            yield path, partial(self.open, what, options, selection)
 
 
 _TEXT = (".csv", ".tsv", ".txt", ".dat", ".csv.gz", ".tsv.gz", ".txt.gz", ".dat.gz")
@@ -59,7 +79,7 @@ def guess_format(path: Path) -> str:
     Parameters
     ----------
     path : Path
-        An existing file.
+        An existing file or folder; what is not there is known by its name only.
 
     Returns
     -------
@@ -76,12 +96,17 @@ def guess_format(path: Path) -> str:
     >>> guess_format(Path("scan.csv.gz"))
     'csv'
     """
+    for name, form in FORMATS.items():
+        if form.recognise is not None and path.exists() and form.recognise(path):
+            return name
     lower = path.name.lower()
     for name, form in FORMATS.items():
-        if lower.endswith(form.suffixes):
+        if form.suffixes and lower.endswith(form.suffixes):
             return name
-    with path.open("rb") as stream:
-        start = stream.read(16)
+    start = b""
+    if path.is_file():
+        with path.open("rb") as stream:
+            start = stream.read(16)
     for name, form in FORMATS.items():
         if form.magic and start.startswith(form.magic):
             return name

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = ["TODO", "Page", "quoted", "shown"]
 
@@ -16,6 +18,9 @@ _WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
 
 # A comment longer than this is written once.
 _LONG = 60
+
+# What a file states is written on one line up to this width.
+_WIDE = 100
 
 
 @dataclass(slots=True)
@@ -37,12 +42,92 @@ class Page:
         again = len(allowed) > _LONG and self.explained.setdefault(asked, where) != where
         self.add(indent, f"{key}: {TODO}", f"as for {self.explained[asked]}" if again else allowed)
 
-    def fill(self, indent: int, key: str, value: str, allowed: str, *, where: str) -> None:
-        """Add a guessed value, or ask for it where there is none."""
+    def fill(
+        self,
+        indent: int,
+        key: str,
+        value: str,
+        allowed: str,
+        *,
+        where: str,
+        comment: str = "guessed; check",
+    ) -> None:
+        """Add a guessed or stated value, or ask for it where there is none."""
         if value:
-            self.add(indent, f"{key}: {value}", "guessed; check")
+            self.add(indent, f"{key}: {value}", comment)
         else:
             self.ask(indent, key, allowed, where=where)
+
+    def put(
+        self, indent: int, key: str, value: Any, comment: str = "as the file states", *, where: str
+    ) -> None:
+        """Add what a file states, of any depth; a ``TODO`` within asks a human."""
+        if value == TODO:
+            self.ask(indent, key, "the file does not say", where=where)
+        elif not _asks(value) and len(line := f"{key}: {_flow(value)}") < _WIDE:
+            self.add(indent, line, comment)
+        elif isinstance(value, Mapping):
+            self.add(indent, f"{key}:", comment)
+            for name, part in value.items():
+                self.put(
+                    indent + 2, quoted(str(name), keyed=not _is_key(name)), part, "", where=where
+                )
+        elif isinstance(value, (list, tuple)):
+            self.add(indent, f"{key}:", comment)
+            for part in value:
+                self._put_item(indent + 2, part, where)
+        else:
+            self.add(indent, f"{key}: {_flow(value)}", comment)
+
+    def _put_item(self, indent: int, value: Any, where: str) -> None:
+        if not isinstance(value, Mapping) or not value:
+            self.add(indent, f"- {_flow(value)}")
+            return
+        for number, (name, part) in enumerate(value.items()):
+            mark = "- " if number == 0 else ""
+            shift = 0 if number == 0 else 2
+            key = mark + quoted(str(name), keyed=not _is_key(name))
+            if mark and isinstance(part, (Mapping, list, tuple)):
+                # Nested values would stand too near under the dash.
+                self.add(indent, f"{key}: {_flow(part)}")
+            else:
+                self.put(indent + shift, key, part, "", where=where)
+
+
+def _is_key(name: object) -> bool:
+    return isinstance(name, str) and _PLAIN.fullmatch(name) is not None
+
+
+def _asks(value: Any) -> bool:
+    """Tell whether a question is left somewhere in a value."""
+    if isinstance(value, Mapping):
+        return any(_asks(part) for part in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_asks(part) for part in value)
+    return bool(value == TODO)
+
+
+def _flow(value: Any) -> str:
+    """Write a value on one line of YAML."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, Mapping):
+        pairs = (
+            f"{quoted(str(k), keyed=not _is_key(k))}: {_flow(part)}" for k, part in value.items()
+        )
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, Sequence):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, float):
+        return repr(value) if "e" not in repr(value) else _exponent(value)
+    return json.dumps(value)
+
+
+def _exponent(value: float) -> str:
+    # YAML 1.1 takes 1e-05 for text: a number has a point and a signed exponent.
+    mantissa, _, power = repr(value).partition("e")
+    point = mantissa if "." in mantissa else f"{mantissa}.0"
+    return f"{point}e{power if power[0] == '-' else '+' + power.lstrip('+')}"
 
 
 def shown(text: str) -> str:

@@ -143,7 +143,7 @@ def profile_tables(tables: Sequence[Table]) -> dict[str, Profile]:
     first = next(iter(filled))
     profiles = {name: Profile(dtype) for name, dtype in first.dtypes.items()}
     for table in filled:
-        for block in table.stream(BLOCK_ROWS):
+        for block in (table.preview or table.stream)(BLOCK_ROWS):
             for name, profile in profiles.items():
                 profile.see(block[name])
     return profiles

@@ -42,6 +42,10 @@ class Source(Protocol):
     def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[Block]:
         """Yield blocks of exactly ``rows`` rows, the last one shorter."""
 
+    @property
+    def refused(self) -> Sequence[Fault]:
+        """Rows that could not be read and were left out."""
+
     def describe(self) -> dict[str, Any]:
         """Give what the files say of themselves."""
 
@@ -73,6 +77,11 @@ class FileSource:
         """Number of rows of all files together."""
         return sum(table.n_rows for table in self.tables)
 
+    @property
+    def refused(self) -> tuple[Fault, ...]:
+        """Rows that could not be read and were left out."""
+        return tuple(fault for table in self.tables for fault in table.refused)
+
     def blocks(self, rows: int = BLOCK_ROWS) -> Iterator[Block]:
         """
         Yield blocks of exactly ``rows`` rows, the last one shorter.
@@ -100,7 +109,7 @@ class FileSource:
         coded = {new[name]: dict(codes) for name, codes in self.selection.categories.items()}
         return {
             "format": self.format,
-            "files": [str(table.path) for table in self.tables],
+            "files": [str(path) for table in self.tables for path in table.all_files],
             "rows": self.n_rows,
             "names": {after: before for before, after in new.items()},
             "units": units,
@@ -203,9 +212,7 @@ def open_tables(
     if isinstance(files, str) or not files:
         raise ReadError("files: found none, allowed a list of at least one; name a file")
     paths = [Path(file) for file in files]
-    gone = [fault for path in paths for fault in absent(path)]
-    if gone:
-        raise ReadError.from_faults("" if len(gone) == 1 else f"{len(paths)} files", gone)
+    _check_paths(paths, format)
     names = {format} if format is not None else {guess_format(path) for path in paths}
     name = sorted(names)[0]
     if len(names) > 1:
@@ -221,17 +228,27 @@ def open_tables(
         raise ReadError.from_faults(f"format {name}", faults)
     selection = Selection.from_options(given)
     tables: list[Table] = []
-    for path in paths:
+    for path, opened in FORMATS[name].tables(paths, given, selection):
         try:
-            tables.append(FORMATS[name].open(path, given, selection))
+            tables.append(opened())
         except ReadError as error:
-            if len(paths) == 1:
+            if len(paths) == 1 or FORMATS[name].together:
                 raise
             found = error.faults or (Fault("", error.message.removeprefix(str(path)).lstrip(": ")),)
             faults += [Fault(f"{path} {fault.pointer}".strip(), fault.message) for fault in found]
     if faults:
         raise ReadError.from_faults(f"{len(paths)} files", faults)
     return name, tables, selection
+
+
+def _check_paths(paths: Sequence[Path], format: str | None) -> None:
+    """Refuse what is not there, and folders where the format knows none."""
+    folders = any(form.folders for form in FORMATS.values())
+    if format in FORMATS:
+        folders = FORMATS[format].folders
+    gone = [fault for path in paths for fault in absent(path, folders=folders)]
+    if gone:
+        raise ReadError.from_faults("" if len(gone) == 1 else f"{len(paths)} files", gone)
 
 
 def text_columns(path: Path) -> list[str]:

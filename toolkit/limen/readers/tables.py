@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limen.errors import MissingExtraError, ReadError
+from limen.errors import Fault, MissingExtraError, ReadError
 
 __all__ = ["TEXT", "Array", "Block", "Table", "cast", "library", "storable"]
 
@@ -30,12 +30,12 @@ _EXACT = 2**53
 @dataclass(frozen=True, slots=True)
 class Table:
     """
-    One file, opened by a format: what it holds, and a way to stream it.
+    What a format opened, one file or all files together: what it holds, and a way to stream it.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file, or the first of them.
     names : tuple of str
         All its columns in their order, those to be dropped included.
     dtypes : mapping of str to dtype
@@ -48,6 +48,17 @@ class Table:
         Units that the file itself states.
     labels : mapping of str to str
         Descriptions that the file itself states.
+    files : tuple of Path
+        All files it was made of; empty if ``path`` is the only one.
+    hints : mapping of str to mapping
+        Per column, fields of its declaration in a scan document that the file itself states.
+        Other columns in them (``valid``, ``of``) go by their names in the file.
+    document : mapping
+        Fields of a scan document that the file itself states; ``sampling`` is the table's.
+    refused : tuple of Fault
+        Rows that could not be read and were left out.
+    preview : callable, optional
+        ``preview(rows)`` yields what a draft looks at, where ``stream`` would compute for long.
     """
 
     path: Path
@@ -57,6 +68,16 @@ class Table:
     stream: Callable[[int], Iterator[Block]]
     units: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    hints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
+    refused: tuple[Fault, ...] = ()
+    preview: Callable[[int], Iterator[Block]] | None = None
+
+    @property
+    def all_files(self) -> tuple[Path, ...]:
+        """The files that the table was made of, at least one."""
+        return self.files or (self.path,)
 
 
 def library(name: str, extra: str) -> ModuleType:
