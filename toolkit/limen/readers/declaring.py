@@ -81,7 +81,7 @@ def guess_columns(tables: Sequence[Table], profiles: Mapping[str, Profile]) -> d
         stated, found = hint(tables, column), guess(column, profile)
         if stated.get("role") == "mask" or (stated and unknown):
             found = replace(found, drop="")
-        given = {
+        given: dict[str, Any] = {
             key: "" if stated[key] == TODO else stated[key]
             for key in ("role", "quantity", "unit", "side")
             if key in stated

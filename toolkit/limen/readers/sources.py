@@ -244,7 +244,7 @@ def open_tables(
 def _check_paths(paths: Sequence[Path], format: str | None) -> None:
     """Refuse what is not there, and folders where the format knows none."""
     folders = any(form.folders for form in FORMATS.values())
-    if format in FORMATS:
+    if format is not None and format in FORMATS:
         folders = FORMATS[format].folders
     gone = [fault for path in paths for fault in absent(path, folders=folders)]
     if gone:
