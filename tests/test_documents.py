@@ -682,7 +682,8 @@ def test_croissant_can_be_embedded_in_html(
 def test_croissant_is_valid_and_its_records_load(
     manifest: dict[str, Any], files: dict[str, Any], tmp_path: Path
 ) -> None:
-    mlcroissant = pytest.importorskip("mlcroissant")
+    import mlcroissant
+
     scan = ArrayScan(
         C9_bsmumu=[-0.1, 1e-300, 2.5],
         m_x=[100.0, 200.0, np.nan],

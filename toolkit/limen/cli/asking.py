@@ -4,17 +4,47 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from limen.cli.arguments import assignments
 from limen.errors import ReadError, UnitError, UsageError
 
-__all__ = ["point_blocks", "point_from_options"]
+if TYPE_CHECKING:
+    from limen.manifest import Column
+
+__all__ = ["Asked", "point_blocks", "point_from_options"]
 
 _BLOCK = 65_536
 _TEXT_FILES = (".csv", ".tsv", ".txt", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    Some points, and what their files say of them.
+
+    Parameters
+    ----------
+    columns : mapping of str to values
+        By name; what a predictor takes.
+    faults : mapping of int to list of str
+        Rows that are no valid input, and why.
+    uncovered : mapping of int to list of str
+        Rows whose topology the bundle does not cover, and why.
+    served : sequence of dict
+        Per row, by column: where in its file a value stood; empty where there is one place only.
+    notes : sequence of str
+        What holds for many rows.
+    """
+
+    columns: Mapping[str, Any]
+    faults: Mapping[int, list[str]] = field(default_factory=dict)
+    uncovered: Mapping[int, list[str]] = field(default_factory=dict)
+    served: Sequence[dict[str, str]] = ()
+    notes: Sequence[str] = ()
 
 
 def point_from_options(values: tuple[str, ...]) -> dict[str, Any]:
@@ -41,31 +71,71 @@ def point_from_options(values: tuple[str, ...]) -> dict[str, Any]:
     return point
 
 
-def point_blocks(names: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:
+def point_blocks(
+    names: tuple[str, ...], inputs: Iterable[Column], document: Mapping[str, Any]
+) -> Iterator[Asked]:
     """
     Read points in blocks of columns; ``-`` is CSV on stdin.
 
     Parameters
     ----------
     names : tuple of str
-        Files.
+        Files; SLHA spectra also as folders and tar archives.
+    inputs : iterable of Column
+        What the models need, for files whose values go by addresses.
+    document : mapping
+        The bundle's manifest.
 
     Raises
     ------
+    UsageError
+        If some files are spectra and others tables.
     ReadError
         If a file is none, or cannot be read as what it claims to be.
     """
+    from limen.slha import looks_like_spectra
+
+    paths = [Path(name) for name in names]
+    spectra = [looks_like_spectra(path) for path in paths]
+    if all(spectra):
+        yield from _read_spectra(paths, tuple(inputs), document)
+        return
+    if any(spectra):
+        raise UsageError(
+            f"predict: {paths[spectra.index(True)]} is an SLHA spectrum and "
+            f"{paths[spectra.index(False)]} is not, allowed one kind; ask twice"
+        )
     for name in names:
-        path = Path(name)
-        if name == "-":
-            yield from _read_csv(sys.stdin, "stdin")
-        elif path.suffix.lower() in _TEXT_FILES:
-            if not path.is_file():
-                raise ReadError(f"{path}: no such file; give a file of points, or --set NAME=VALUE")
-            with path.open(encoding="utf-8-sig", newline="") as stream:
-                yield from _read_csv(stream, str(path))
-        else:
-            yield from _read_other(path)
+        yield from map(Asked, _read_table(name))
+
+
+def _read_spectra(
+    paths: Sequence[Path], inputs: Sequence[Column], document: Mapping[str, Any]
+) -> Iterator[Asked]:
+    from limen.slha import read_points
+
+    family = document.get("theory", {}).get("family", "")
+    found = read_points(
+        paths,
+        inputs,
+        assumptions=document.get("assumptions", ()),
+        equal_generations=family.lower().startswith("pmssm"),
+    )
+    for part in found:
+        yield Asked(part.columns, part.faults, part.uncovered, part.served, part.notes)
+
+
+def _read_table(name: str) -> Iterator[Mapping[str, Any]]:
+    path = Path(name)
+    if name == "-":
+        yield from _read_csv(sys.stdin, "stdin")
+    elif path.suffix.lower() in _TEXT_FILES:
+        if not path.is_file():
+            raise ReadError(f"{path}: no such file; give a file of points, or --set NAME=VALUE")
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            yield from _read_csv(stream, str(path))
+    else:
+        yield from _read_other(path)
 
 
 def _read_other(path: Path) -> Iterator[dict[str, Any]]:

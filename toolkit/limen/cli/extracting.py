@@ -32,25 +32,41 @@ def select_rows(bundle: Path, where: str, output: Path) -> None:
 @click.command()
 @bundle_argument
 @click.option(
-    "--to", required=True, type=click.Choice(["csv", "parquet", "croissant"]), help="Format."
+    "--to",
+    required=True,
+    type=click.Choice(["csv", "parquet", "croissant", "hepdata"]),
+    help="Format.",
 )
 @click.option(
     "-o",
     "output",
     type=click.Path(path_type=Path),
-    help="A new file; CSV goes to stdout without it.",
+    help="A new file (for hepdata a folder); CSV goes to stdout without it.",
 )
-def export_bundle(bundle: Path, to: str, output: Path | None) -> None:
-    """Write BUNDLE's scan as CSV or Parquet, or its Croissant description."""
+@click.option(
+    "--table",
+    metavar="NAME",
+    help="For hepdata: write one table of this name, not those that the columns came from.",
+)
+def export_bundle(bundle: Path, to: str, output: Path | None, table: str | None) -> None:
+    """Write BUNDLE's scan as CSV, Parquet or HEPData tables, or its Croissant description."""
     from limen.bundle import open_bundle
-    from limen.comparing import export, write_csv
+    from limen.comparing import export, export_hepdata, write_csv
 
+    if table is not None and to != "hepdata":
+        raise UsageError(f"--table: found with --to {to}, allowed with --to hepdata; leave it out")
     target = None if output is None or str(output) == "-" else output
     if target is None and to != "csv":
-        raise UsageError(f"--to {to}: no file named; name a new one with -o FILE")
+        kind = "folder" if to == "hepdata" else "file"
+        raise UsageError(f"--to {to}: no {kind} named; name a new one with -o {kind.upper()}")
     opened = open_bundle(bundle)
     if target is None:
         write_csv(opened, sys.stdout)
+        return
+    if to == "hepdata":
+        export_hepdata(opened, target, table=table)
+        size = sum(path.stat().st_size for path in target.iterdir())
+        click.echo(f"{target}: {len(list(target.iterdir()))} files, {size:,} bytes", err=True)
         return
     export(opened, to, target)
     click.echo(f"{target}: {target.stat().st_size:,} bytes", err=True)

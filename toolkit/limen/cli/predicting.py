@@ -11,7 +11,7 @@ import click
 
 from limen.cli.answering import Tally, about, print_one, verdict_rows, write_csv, write_file
 from limen.cli.arguments import as_json, bundle_argument, model_names, print_json
-from limen.cli.asking import point_blocks, point_from_options
+from limen.cli.asking import Asked, point_blocks, point_from_options
 from limen.cli.running import PARTLY, REFUSED
 from limen.errors import UsageError
 
@@ -49,7 +49,8 @@ def predict_points(
     """
     Give a verdict on POINTS: CSV, Parquet or NumPy files, '-' for CSV on stdin, or --set.
 
-    Columns go by name; a header may carry a unit, as 'M1 [TeV]'.
+    Columns go by name; a header may carry a unit, as 'M1 [TeV]'. SLHA spectra, folders and tar
+    archives of them go by the addresses that the bundle states.
     """
     from limen.bundle import open_bundle
 
@@ -60,15 +61,26 @@ def predict_points(
     opened = open_bundle(bundle)
     names = list(opened.models) if name == "all" else [opened.model(name).name]
     predictors = {each: opened.predictor(each) for each in names}
-    asked = [point_from_options(values)] if values else point_blocks(points)
+    inputs = {column.name: column for each in predictors.values() for column in each.inputs}
+    asked = (
+        [Asked(point_from_options(values))]
+        if values
+        else point_blocks(points, inputs.values(), opened.manifest)
+    )
 
-    def ask(predictor: Predictor, block: Mapping[str, Any]) -> Verdicts:
+    def ask(predictor: Predictor, part: Asked) -> Verdicts:
         return predictor.verdicts(
-            block, nearest=nearest, extrapolate=extrapolate, ignore_extra=ignore_extra
+            part.columns,
+            nearest=nearest,
+            extrapolate=extrapolate,
+            ignore_extra=ignore_extra,
+            faults=part.faults,
+            uncovered=part.uncovered,
         )
 
     tally = Tally()
-    answered = _answers(asked, predictors, ask, tally)
+    whole = json_wanted or (output is not None and output.suffix == ".json")
+    answered = _answers(asked, predictors, ask, tally, whole)
     models = [about(predictor) for predictor in predictors.values()]
     if output is not None:
         number = write_file(output, answered, models)
@@ -86,21 +98,26 @@ def predict_points(
 
 
 def _answers(
-    blocks: Iterable[Mapping[str, Any]],
+    asked: Iterable[Asked],
     predictors: Mapping[str, Predictor],
-    ask: Callable[[Predictor, Mapping[str, Any]], Verdicts],
+    ask: Callable[[Predictor, Asked], Verdicts],
     tally: Tally,
+    whole: bool,
 ) -> Iterator[list[dict[str, Any]]]:
     """Answer block by block, rows in the order of the points; say each note once."""
     told: set[str] = set()
-    for block in blocks:
+    for part in asked:
         rows: list[dict[str, Any]] = []
         length = 0
         for predictor in predictors.values():
-            answer = ask(predictor, block)
+            answer = ask(predictor, part)
             length = len(answer)
-            rows += verdict_rows(predictor, answer, tally.points, block)
-            for note in [note for note in answer.notes if note not in told]:
+            found = verdict_rows(predictor, answer, tally.points, part.columns)
+            if whole and part.served:
+                for row, served in zip(found, part.served, strict=True):
+                    row["read_from"] = served
+            rows += found
+            for note in [note for note in (*part.notes, *answer.notes) if note not in told]:
                 told.add(note)
                 click.echo(f"limen: {note}", err=True)
         rows.sort(key=lambda row: row["point"])

@@ -153,6 +153,8 @@ class Predictor:
         nearest: int = 0,
         extrapolate: bool = False,
         ignore_extra: bool = False,
+        faults: Mapping[int, Sequence[str]] | None = None,
+        uncovered: Mapping[int, Sequence[str]] | None = None,
     ) -> Verdicts:
         """
         Answer with plain arrays; xarray is not imported.
@@ -167,6 +169,10 @@ class Predictor:
             Give, apart, the model's number for points outside the domain.
         ignore_extra : bool
             Let unknown columns pass.
+        faults : mapping of int to sequence of str, optional
+            By row, why a point is no valid input, where that is known already.
+        uncovered : mapping of int to sequence of str, optional
+            By row, why a valid point is outside of what the bundle covers, beyond its parameters.
 
         Returns
         -------
@@ -183,7 +189,14 @@ class Predictor:
             raise UsageError("nearest: this predictor was loaded without a scan")
         read = read_points(points, self.inputs, self.columns, ignore_extra=ignore_extra)
         self._refuse_categories(read)
+        for row, texts in (faults or {}).items():
+            read.faults[row], read.X[row] = list(texts), np.nan
         verdict, numbers, reasons, extrapolated = self._judge_rows(read)
+        for row, texts in (uncovered or {}).items():
+            if row not in read.faults:
+                verdict[row], reasons[row] = CODE["outside_domain"], tuple(texts)
+                for values in (*numbers.values(), extrapolated):
+                    values[row] = np.nan
         near = self._neighbours.nearest(read.X, nearest) if self._neighbours and nearest else {}
         return Verdicts(
             verdict,

@@ -13,6 +13,7 @@ from limen.errors import ReadError
 from limen.readers.agreement import disagreements
 from limen.readers.declaring import guess_columns, hint, name_columns, write_column
 from limen.readers.delimited import guess_delimiter
+from limen.readers.formats import guess_format
 from limen.readers.guesses import Guess
 from limen.readers.options import Selection
 from limen.readers.pages import TODO, Page, quoted, shown
@@ -57,8 +58,9 @@ def draft(
         If the files cannot be read, have no rows, or differ in their columns.
     """
     given = dict(options or {})
-    if format in (None, "csv") and "delimiter" not in given and files and Path(files[0]).is_file():
-        given |= guess_delimiter(Path(files[0]), given)
+    first = Path(files[0]) if files else Path()
+    if first.is_file() and "delimiter" not in given and (format or guess_format(first)) == "csv":
+        given |= guess_delimiter(first, given)
     name, tables, selection = open_tables(files, format, given)
     texts: dict[str, dict[str, int]] = {t: {} for t, d in tables[0].dtypes.items() if d == TEXT}
     known = Selection(selection.rename, selection.drop, {**texts, **selection.categories})

@@ -12,8 +12,21 @@ from limen.errors import ReadError
 from limen.readers.archives import open_npz
 from limen.readers.arrays import open_npy
 from limen.readers.arrow import open_parquet
+from limen.readers.chains import (
+    is_arviz,
+    is_emcee,
+    is_getdist,
+    open_arviz,
+    open_emcee,
+    open_getdist,
+)
 from limen.readers.delimited import open_delimited
+from limen.readers.gambit import is_gambit, open_gambit
+from limen.readers.hepdata import is_hepdata, open_hepdata
 from limen.readers.options import Selection
+from limen.readers.spectra import OPTIONS as SLHA_OPTIONS
+from limen.readers.spectra import SUFFIXES as SLHA_SUFFIXES
+from limen.readers.spectra import looks_like_spectra, open_spectra
 from limen.readers.tables import Table
 
 __all__ = ["FORMATS", "Format", "guess_format"]
@@ -69,6 +82,38 @@ FORMATS: Mapping[str, Format] = {
     "parquet": Format(open_parquet, (".parquet", ".pq"), magic=b"PAR1"),
     "npy": Format(open_npy, (".npy",), frozenset({"names"}), b"\x93NUMPY"),
     "npz": Format(open_npz, (".npz",), frozenset({"names"}), b"PK\x03\x04"),
+    "slha": Format(
+        open_spectra,
+        SLHA_SUFFIXES,
+        SLHA_OPTIONS,
+        together=True,
+        folders=True,
+        recognise=looks_like_spectra,
+    ),
+    "getdist": Format(
+        open_getdist, (), frozenset({"burn", "names"}), together=True, recognise=is_getdist
+    ),
+    "emcee": Format(
+        open_emcee, (), frozenset({"burn", "group", "names"}), together=True, recognise=is_emcee
+    ),
+    "arviz": Format(
+        open_arviz, (), frozenset({"burn", "sample_stats"}), together=True, recognise=is_arviz
+    ),
+    "hepdata": Format(
+        open_hepdata,
+        (),
+        frozenset({"record", "table"}),
+        together=True,
+        folders=True,
+        recognise=is_hepdata,
+    ),
+    "gambit": Format(
+        open_gambit,
+        (".hdf5",),
+        frozenset({"group", "truncate"}),
+        together=True,
+        recognise=is_gambit,
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from limen.errors import Fault
 __all__ = ["COMMON_OPTIONS", "MAX_CATEGORIES", "Selection", "check_options", "nearest"]
 
 MAX_CATEGORIES = 256
+_RECORD = re.compile(r"ins[1-9][0-9]{0,11}|(https://doi\.org/)?10\.[0-9]{4,9}/\S{1,200}")
 COMMON_OPTIONS = frozenset({"categories", "columns", "drop"})
 
 
@@ -106,6 +108,12 @@ def _is_names(value: object) -> bool:
     return len(set(value)) == len(value)
 
 
+def _is_burn(value: object) -> bool:
+    if type(value) is float:
+        return 0 <= value < 1
+    return type(value) is int and value >= 0
+
+
 def _is_renaming(value: object) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(name, str) and isinstance(new, str) and new for name, new in value.items()
@@ -132,20 +140,49 @@ def _is_delimiter(value: object) -> bool:
     return isinstance(value, str) and len(value) == 1 and (value == "\t" or not _plain(value))
 
 
+def _is_addresses(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and name and (isinstance(text, str) or (_is_names(text) and text))
+        for name, text in value.items()
+    )
+
+
 def _plain(character: str) -> bool:
     """Tell whether a character is part of fields or lines, and so cannot separate them."""
     return character.isalnum() or character.isspace() or character in '"+-._'
 
 
 _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "burn": (_is_burn, "a number of draws, or a fraction from 0 to below 1"),
     "categories": (
         _is_categories,
         f"{{column: {{text: code}}}} with 1 to {MAX_CATEGORIES} quoted texts and 16-bit codes",
     ),
     "columns": (_is_renaming, "{name in the file: name in the scan}"),
+    "columns_at": (_is_addresses, "{column: SLHA address, or a list of them, as 'HMIX 2@Q=1000'}"),
     "comment": (lambda value: isinstance(value, str) and len(value) == 1, "one character"),
     "delimiter": (_is_delimiter, "one character such as ',' or ';', 'tab' or 'whitespace'"),
     "drop": (_is_names, "a list of column names"),
+    "generations": (lambda value: value in ("equal", "any"), "equal or any"),
+    "group": (lambda value: isinstance(value, str) and value != "", "the name of a group"),
+    "masses": (
+        lambda value: isinstance(value, bool) or _is_names(value),
+        "true, or a list of masses such as m_gluino",
+    ),
     "names": (_is_names, "a list of different column names"),
+    "preset": (lambda value: value in ("pmssm19",), "pmssm19"),
+    "record": (
+        lambda value: isinstance(value, str) and _RECORD.fullmatch(value) is not None,
+        "a record such as ins1765529 or 10.17182/hepdata.12345.v1",
+    ),
+    "sample_stats": (_is_names, "a list of different variables"),
     "skip_lines": (lambda value: type(value) is int and value >= 0, "a number of lines"),
+    "table": (
+        lambda value: (
+            (isinstance(value, str) and value != "") or (_is_names(value) and bool(value))
+        ),
+        "the name of a table, or a list of different names",
+    ),
+    "truncate": (lambda value: isinstance(value, bool), "true or false"),
+    "workers": (lambda value: type(value) is int and 0 < value <= 1024, "a number of processes"),
 }
