@@ -42,7 +42,8 @@ class Spool:
 
     def _path(self, name: str) -> Path:
         # A number, not the name: names may differ in case only, file systems may not.
-        number = self._numbers.setdefault(name, len(self._numbers))
+        # One beyond the largest, not the count: after a drop the count is a living column's.
+        number = self._numbers.setdefault(name, max(self._numbers.values(), default=-1) + 1)
         return self._folder / f"{number}.raw"
 
     def fill(
