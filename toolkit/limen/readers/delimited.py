@@ -147,15 +147,21 @@ def _uncommented(header: str) -> str:
 
 
 def _explained(layout: _Layout, faults: list[Fault]) -> list[Fault]:
-    """Put the likely cause before the first faults: a comment that was taken for the header."""
-    first = next(_kept(layout), ([0], [""]))
-    if layout.names or not first[1][0].lstrip().startswith("#"):
+    """Put the likely cause before the first faults: a comment or a header taken for another."""
+    (number, *_), (line, *_) = next(_kept(layout), ([0], [""]))
+    if layout.names and any(fault.pointer.startswith(f"line {number},") for fault in faults):
+        text = (
+            "is the first line that is read as a row, since the names are given; if it holds the "
+            f"names, give the option skip_lines: {number} (--option skip_lines={number}) as well"
+        )
+    elif not layout.names and line.lstrip().startswith("#"):
+        text = (
+            "begins with '#' and was taken for the header; if it is a comment, give the option "
+            "comment: '#' (limen init: --option comment=#), and names where no header is left"
+        )
+    else:
         return faults[:MAX_FAULTS]
-    text = (
-        "begins with '#' and was taken for the header; if it is a comment, give the option "
-        "comment: '#' (limen init: --option comment=#), and names where no header is left"
-    )
-    return [Fault(f"line {first[0][0]}", text), *faults[: MAX_FAULTS - 1]]
+    return [Fault(f"line {number}", text), *faults[: MAX_FAULTS - 1]]
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -23,6 +23,8 @@ from limen.readers.chains import (
 from limen.readers.delimited import open_delimited
 from limen.readers.gambit import is_gambit, open_gambit
 from limen.readers.hepdata import is_hepdata, open_hepdata
+from limen.readers.likelihoods import OPTIONS as PYHF_OPTIONS
+from limen.readers.likelihoods import is_likelihood, open_likelihoods
 from limen.readers.options import Selection
 from limen.readers.spectra import OPTIONS as SLHA_OPTIONS
 from limen.readers.spectra import SUFFIXES as SLHA_SUFFIXES
@@ -113,6 +115,9 @@ FORMATS: Mapping[str, Format] = {
         frozenset({"group", "truncate"}),
         together=True,
         recognise=is_gambit,
+    ),
+    "pyhf": Format(
+        open_likelihoods, (), PYHF_OPTIONS, together=True, folders=True, recognise=is_likelihood
     ),
 }
 

@@ -165,6 +165,7 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     "drop": (_is_names, "a list of column names"),
     "generations": (lambda value: value in ("equal", "any"), "equal or any"),
     "group": (lambda value: isinstance(value, str) and value != "", "the name of a group"),
+    "limits": (lambda value: isinstance(value, bool), "true or false"),
     "masses": (
         lambda value: isinstance(value, bool) or _is_names(value),
         "true, or a list of masses such as m_gluino",
@@ -174,6 +175,10 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     "record": (
         lambda value: isinstance(value, str) and _RECORD.fullmatch(value) is not None,
         "a record such as ins1765529 or 10.17182/hepdata.12345.v1",
+    ),
+    "regions": (
+        lambda value: bool(value) and (_is_names(value) or _is_renaming(value)),
+        "a list of folders, or {name: folder}",
     ),
     "sample_stats": (_is_names, "a list of different variables"),
     "skip_lines": (lambda value: type(value) is int and value >= 0, "a number of lines"),

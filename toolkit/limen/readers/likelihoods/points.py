@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from limen.readers.likelihoods.fits import TOLERANCE, Array, Fit, Likelihood
+from limen.readers.likelihoods.fits import TOLERANCE, Fit, Likelihood
+from limen.readers.likelihoods.gradients import Array
 from limen.readers.likelihoods.statistics import BANDS, cls_expected, cls_observed
 from limen.readers.tables import library
 
@@ -18,6 +17,7 @@ MU_MAX = 1_000.0
 """Largest signal strength that a limit is looked for [1]; beyond it there is no sensitivity."""
 
 _PRECISION = 1e-4
+_ROUNDS = 3
 
 
 def evaluate(specification: dict[str, Any], *, limits: bool = False) -> dict[str, Any]:
@@ -34,22 +34,23 @@ def evaluate(specification: dict[str, Any], *, limits: bool = False) -> dict[str
     Returns
     -------
     dict
-        ``ok``, ``why`` (in words where not ok), ``minimiser``, ``distance``, ``mu_hat``, and if ok
-        ``cls_obs``, ``clsb_obs``, ``clb_obs``, ``cls_exp`` (five bands); with ``limits``
-        ``mu95_obs`` and ``mu95_exp`` (five bands), inf where there is no sensitivity.
+        ``ok``, ``why`` (in words where not ok), ``minimiser``, ``distance``, ``gap``, ``mu_hat``,
+        and if ok ``cls_obs``, ``clsb_obs``, ``clb_obs``, ``cls_exp`` (five bands); with
+        ``limits`` ``limits_ok`` and, if so, ``mu95_obs`` and ``mu95_exp`` (five bands), inf where
+        no signal strength up to `MU_MAX` is excluded.
     """
     point = _Point(Likelihood(specification, MU_MAX if limits else None))
     q, q_asimov = point.test(1.0)
     answer = point.report()
-    if not point.ok:
-        return answer
+    if point.faults:
+        return answer | ({"limits_ok": False} if limits else {})
     cls, clsb, clb = cls_observed(q, q_asimov)
     answer |= {"cls_obs": cls, "clsb_obs": clsb, "clb_obs": clb}
     answer["cls_exp"] = [cls_expected(q_asimov, band) for band in BANDS]
     if limits:
-        answer["mu95_obs"] = point.limit(None)
-        answer["mu95_exp"] = [point.limit(band) for band in BANDS]
-        answer |= point.report()
+        found = [point.limit(band) for band in (None, *BANDS)]
+        answer |= {"mu95_obs": found[0], "mu95_exp": found[1:], "limits_ok": not point.faults}
+        answer["why"] = point.report()["why"]
     return answer
 
 
@@ -61,32 +62,48 @@ class _Point:
         self.faults: list[str] = []
         self.minimiser = 0
         self.distance = 0.0
-        data, start = likelihood.data, likelihood.start
-        self.background = self._fit(data, 0.0, [start], "background-only fit")
-        self.free = self._fit(data, None, [start, self.background.pars], "free fit")
-        self.asimov = np.asarray(likelihood.model.expected_data(self.background.pars), dtype=float)
+        self.gap = -math.inf
+        self._tests: dict[float, tuple[float, float]] = {}
+        self._pars: dict[float, tuple[Array, Array]] = {}
+        self.background, self.free, self._first = self._settled()
+        for fit, name in ((self.background, "background-only fit"), (self.free, "free fit")):
+            self._take(fit, name)
+        self._ordered(self.background.value, self.free.value, "background-only")
+        self.asimov = likelihood.expected(self.background.pars)
         # The Asimov data are what these parameters predict: they are the minimum.
         self.asimov_value = likelihood.value(self.background.pars, self.asimov)
-        self._ordered(self.background.value, self.free.value, "background-only")
-        self._tests: dict[float, tuple[float, float]] = {}
 
-    @property
-    def ok(self) -> bool:
-        """Tell whether every fit so far can be believed."""
-        return not self.faults
+    def _settled(self) -> tuple[Fit, Fit, Fit]:
+        """Fit the data at mu = 0, free and at mu = 1, each also from where the others arrived."""
+        likelihood, data = self.likelihood, self.likelihood.data
+        strengths = (0.0, None, 1.0)
+        fits: list[Fit] = []
+        for mu in strengths:
+            fits.append(likelihood.fit(data, mu, [likelihood.start, *(f.pars for f in fits)]))
+        for _ in range(_ROUNDS):
+            better = False
+            for number, mu in enumerate(strengths):
+                others = [fit.pars for fit in fits if fit is not fits[number]]
+                found = likelihood.fit(data, mu, others)
+                if found.converged and found.value < fits[number].value - TOLERANCE:
+                    fits[number], better = found, True
+            if not better:
+                break
+        return fits[0], fits[1], fits[2]
 
     def report(self) -> dict[str, Any]:
         """Say how good the fits are."""
         return {
-            "ok": self.ok,
+            "ok": not self.faults,
             "why": "; ".join(dict.fromkeys(self.faults)),
             "minimiser": self.minimiser,
-            "distance": self.distance if math.isfinite(self.distance) else None,
+            "distance": self.distance,
+            "gap": self.gap,
             "mu_hat": float(self.free.pars[self.likelihood.poi]),
         }
 
-    def _fit(self, data: Array, mu: float | None, starts: list[Array], name: str) -> Fit:
-        found = self.likelihood.fit(data, mu, starts)
+    def _take(self, found: Fit, name: str) -> None:
+        """Take note of how good a fit is."""
         self.minimiser = max(self.minimiser, found.minimiser)
         self.distance = max(self.distance, found.distance)
         if not found.converged:
@@ -94,10 +111,10 @@ class _Point:
                 f"the {name} has not arrived at a minimum with any minimiser "
                 f"(-2 ln L = {found.value:.2f}, about {found.distance:.2g} above)"
             )
-        return found
 
     def _ordered(self, fixed: float, free: float, name: str) -> None:
-        """A fit with one parameter more cannot be worse."""
+        """Check that the fit with one parameter more is not worse."""
+        self.gap = max(self.gap, free - fixed)
         if free > fixed + TOLERANCE:
             self.faults.append(
                 f"the free fit (-2 ln L = {free:.3f}) is worse than the {name} fit ({fixed:.3f})"
@@ -106,16 +123,25 @@ class _Point:
     def test(self, mu: float) -> tuple[float, float]:
         """Give qtilde_mu on the data and on the background-only Asimov data."""
         if mu not in self._tests:
-            data, pars = self.likelihood.data, self.background.pars
-            name = f"fit at mu = {mu:g}"
-            fixed = self._fit(data, mu, [self.free.pars], name)
+            fit = self.likelihood.fit
+            near = self._nearest(mu)
+            starts = [self.free.pars, self.background.pars, *near[:1]]
+            fixed = self._first if mu == 1.0 else fit(self.likelihood.data, mu, starts)
+            self._take(fixed, f"fit at mu = {mu:g}")
             self._ordered(fixed.value, self.free.value, f"mu = {mu:g}")
             q = max(0.0, fixed.value - self.free.value)
             q = 0.0 if self.free.pars[self.likelihood.poi] > mu else q
-            asimov = self._fit(self.asimov, mu, [pars], f"{name} of the Asimov data")
+            asimov = fit(self.asimov, mu, [self.background.pars, fixed.pars, *near[1:]])
+            self._take(asimov, f"fit at mu = {mu:g} of the Asimov data")
             self._ordered(asimov.value, self.asimov_value, f"mu = {mu:g} (Asimov)")
             self._tests[mu] = q, max(0.0, asimov.value - self.asimov_value)
+            self._pars[mu] = fixed.pars, asimov.pars
         return self._tests[mu]
+
+    def _nearest(self, mu: float) -> tuple[Array, ...]:
+        if not self._pars:
+            return ()
+        return self._pars[min(self._pars, key=lambda known: abs(math.log(known / mu)))]
 
     def _cls(self, mu: float, band: int | None) -> float:
         q, q_asimov = self.test(mu)
@@ -130,8 +156,7 @@ class _Point:
             low, high = high, min(2.0 * high, MU_MAX)
         while low == 0.0 and self._cls(high / 2.0, band) < LEVEL and high > 1e-6:
             high /= 2.0
-        low = low or high / 2.0
-        return self._root(low, high, band)
+        return self._root(low or high / 2.0, high, band)
 
     def _root(self, low: float, high: float, band: int | None) -> float:
         """Find the root of log CLs - log 0.05 between two signal strengths."""
@@ -139,5 +164,7 @@ class _Point:
         def height(mu: float) -> float:
             return math.log(max(self._cls(mu, band), 1e-300) / LEVEL)
 
+        if height(low) <= 0.0:
+            return low
         brentq = library("scipy.optimize", "io").brentq
         return float(brentq(height, low, high, xtol=_PRECISION * low, rtol=_PRECISION))

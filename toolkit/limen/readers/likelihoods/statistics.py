@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 
+from limen.readers.tables import library
+
 __all__ = ["BANDS", "cls_expected", "cls_observed"]
 
 BANDS = (-2, -1, 0, 1, 2)
 """Bands of an expected result; -n is the stronger exclusion."""
 
 
-def _tail(value: float) -> float:
-    """Give the upper tail of the standard normal distribution."""
-    return 0.5 * math.erfc(value / math.sqrt(2.0))
+def _log_tail(value: float) -> float:
+    """Give the logarithm of the upper tail of the standard normal distribution."""
+    return float(library("scipy.special", "io").log_ndtr(-value))
 
 
 def cls_observed(q: float, q_asimov: float) -> tuple[float, float, float]:
@@ -46,8 +48,8 @@ def cls_observed(q: float, q_asimov: float) -> tuple[float, float, float]:
         shift = root - root_asimov
     else:
         shift = (q - q_asimov) / (2.0 * root_asimov)
-    signal, background = _tail(shift + root_asimov), _tail(shift)
-    return signal / background if background > 0 else 0.0, signal, background
+    signal, background = _log_tail(shift + root_asimov), _log_tail(shift)
+    return math.exp(signal - background), math.exp(signal), math.exp(background)
 
 
 def cls_expected(q_asimov: float, band: int) -> float:
@@ -74,5 +76,4 @@ def cls_expected(q_asimov: float, band: int) -> float:
     >>> round(cls_expected(4.0, 0), 4), round(cls_expected(4.0, -1), 4)
     (0.0455, 0.0085)
     """
-    root = math.sqrt(q_asimov)
-    return _tail(root - band) / _tail(-float(band))
+    return math.exp(_log_tail(math.sqrt(q_asimov) - band) - _log_tail(-float(band)))
