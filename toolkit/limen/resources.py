@@ -16,7 +16,15 @@ from pathlib import Path
 
 from limen.errors import UsageError
 
-__all__ = ["data_path", "folder_lock", "schema_text", "schemas_path", "sync_file", "sync_folder"]
+__all__ = [
+    "cache_folder",
+    "data_path",
+    "folder_lock",
+    "schema_text",
+    "schemas_path",
+    "sync_file",
+    "sync_folder",
+]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -81,6 +89,22 @@ def schema_text(name: str, version: str = "1.0") -> str:
     if name not in known:
         raise UsageError(f"schema: found {name!r}, allowed {', '.join(map(repr, known))}")
     return (folder / f"{name}.schema.json").read_text(encoding="utf-8")
+
+
+def cache_folder() -> Path:
+    """
+    Find the folder for what can be fetched or computed again.
+
+    Returns
+    -------
+    Path
+        ``$LIMEN_CACHE``, else ``limen`` in ``$XDG_CACHE_HOME`` or ``~/.cache``; it may not exist.
+    """
+    given = os.environ.get("LIMEN_CACHE")
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "limen"
 
 
 def data_path(name: str) -> Path:
