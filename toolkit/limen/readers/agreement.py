@@ -49,8 +49,10 @@ def absent(path: Path, *, folders: bool = False) -> list[Fault]:
     """Say why a path is not a file (or, if ``folders``, a folder); nothing if it is."""
     if path.is_file() or (folders and path.is_dir()):
         return []
-    what = "a folder" if path.is_dir() else "no such file"
-    return [Fault(str(path), f"found {what}, allowed a file; correct the path")]
+    if path.is_dir():
+        text = "found a folder in which no format is recognised, allowed a file; name the files"
+        return [Fault(str(path), text)]
+    return [Fault(str(path), "found no such file, allowed a file; correct the path")]
 
 
 def _unknown(tables: Sequence[Table], selection: Selection) -> list[Fault]:

@@ -243,12 +243,18 @@ def open_tables(
 
 def _check_paths(paths: Sequence[Path], format: str | None) -> None:
     """Refuse what is not there, and folders where the format knows none."""
-    folders = any(form.folders for form in FORMATS.values())
-    if format is not None and format in FORMATS:
-        folders = FORMATS[format].folders
-    gone = [fault for path in paths for fault in absent(path, folders=folders)]
+    gone = [fault for path in paths for fault in absent(path, folders=_may_be_folder(path, format))]
     if gone:
         raise ReadError.from_faults("" if len(gone) == 1 else f"{len(paths)} files", gone)
+
+
+def _may_be_folder(path: Path, format: str | None) -> bool:
+    if format in FORMATS:
+        return FORMATS[format].folders
+    return path.is_dir() and any(
+        form.folders and form.recognise is not None and form.recognise(path)
+        for form in FORMATS.values()
+    )
 
 
 def text_columns(path: Path) -> list[str]:

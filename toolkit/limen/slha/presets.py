@@ -7,7 +7,7 @@ from typing import Any
 from limen.errors import UsageError
 from limen.slha.addresses import Address
 
-__all__ = ["MASSES", "PRESETS", "preset_columns", "mass_columns"]
+__all__ = ["MASSES", "PRESETS", "mass_columns", "preset_columns"]
 
 # Name, symbol, label, key in MSOFT and EXTPAR.
 _SOFT = (

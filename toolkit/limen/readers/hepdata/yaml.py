@@ -6,15 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from limen.errors import ReadError
 
 __all__ = ["load_documents"]
 
 MAXIMUM_DEPTH = 16
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load_documents(data: bytes, where: str) -> list[dict[str, Any]]:
@@ -43,13 +39,16 @@ def load_documents(data: bytes, where: str) -> list[dict[str, Any]]:
     >>> load_documents(b"value: 1.20E-3", "table.yaml")
     [{'value': '1.20E-3'}]
     """
+    import yaml
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ReadError(f"{where}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
     documents = []
     try:
-        events = yaml.parse(text, Loader=_LOADER)
+        events = yaml.parse(text, Loader=loader)
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 document = _value(next(events), events, where, 0)
@@ -69,6 +68,8 @@ def load_documents(data: bytes, where: str) -> list[dict[str, Any]]:
 
 def _value(event: Any, events: Iterator[Any], where: str, depth: int) -> Any:
     """Build one value; nothing that can grow beyond what is written is allowed."""
+    import yaml
+
     if isinstance(event, yaml.AliasEvent):
         raise _fault("found an alias (*), which is not allowed; write the value out", event, where)
     if event.anchor is not None:
