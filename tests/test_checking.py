@@ -302,6 +302,26 @@ def test_a_probe_of_tiny_values_is_not_compared_by_an_absolute_tolerance(tmp_pat
     assert pointers(check(bundle.path)) == ["xsec.probe.json /outputs/mean"]
 
 
+@pytest.mark.parametrize(("change", "found"), [(1e-9, []), (0.1, ["y.probe.json /outputs/std"])])
+def test_a_std_of_mere_rounding_is_compared_beside_the_mean(change, found, tmp_path, sign):
+    x = np.linspace(1.0, 2.0, 200)
+    columns = [
+        {"name": "x", "role": "parameter", "unit": "1"},
+        {"name": "y", "role": "observable", "unit": "1"},
+    ]
+    document = {"id": "exact", "version": "1.0.0", "title": "An exact trend"}
+    document["tables"] = [{"name": "scan", "sampling": [{"sampler": "r"}], "columns": columns}]
+    bundle = make_bundle(document, {"x": x, "y": 2.0 + x}, tmp_path / "exact")
+    train(bundle, "y", estimator="gp")
+    path = bundle.path / "y.probe.json"
+    probe = schema.load_json(path)
+    assert np.max(probe["outputs"]["std"]) < 1e-6
+    probe["outputs"]["std"][0] += change
+    path.write_bytes(schema.canonical_json(probe))
+    sign(bundle.path, path.name)
+    assert pointers(check(bundle.path)) == found
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [

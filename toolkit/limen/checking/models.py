@@ -68,7 +68,7 @@ def _check_probe(
             report.faults.append(Fault(f"{card.probe} /outputs/{name}", text))
             continue
         near = np.isclose(
-            given, expected, tolerance["relative"], _absolute(name, expected, tolerance)
+            given, expected, tolerance["relative"], _absolute(name, probe["outputs"], tolerance)
         )
         ppm = 1e6 * (1.0 - near.reshape(len(near), -1).all(axis=1).mean())
         if ppm > tolerance.get("mismatched_ppm", 0):
@@ -77,10 +77,15 @@ def _check_probe(
             report.faults.append(Fault(f"{card.probe} /outputs/{name}", text))
 
 
-def _absolute(name: str, expected: Array, tolerance: dict[str, Any]) -> float:
-    """Give the absolute tolerance: 1e-5 says nothing of a cross section of 1e-9 pb."""
-    usual = float(np.median(np.abs(expected))) if name in ("mean", "std") else 1.0
-    return float(tolerance["absolute"]) * min(1.0, usual)
+def _absolute(name: str, stored: dict[str, Any], tolerance: dict[str, Any]) -> float:
+    """
+    Give the absolute tolerance: 1e-5 says nothing of a cross section of 1e-9 pb.
+
+    A std is also in units of the mean, beside which one of mere rounding is nothing.
+    """
+    compared = {"mean": ("mean",), "std": ("mean", "std")}.get(name, ())
+    sizes = [float(np.median(np.abs(stored[key]))) for key in compared if key in stored]
+    return float(tolerance["absolute"]) * min(1.0, max(sizes, default=1.0))
 
 
 def _check_metrics(bundle: Bundle, predictor: Predictor, card: ModelCard, report: Report) -> None:
