@@ -19,7 +19,7 @@ from limen.errors import ReadError
 from limen.readers import guess_format, open_source, read_columns
 from limen.readers.drafting import draft
 from limen.readers.gambit import is_gambit, open_gambit
-from limen.readers.gambit_labels import hint_of, short_names
+from limen.readers.gambit.labels import hint_of, short_names
 from limen.readers.options import Selection
 
 N = 1000
@@ -347,9 +347,9 @@ def test_points_of_invalid_identity_do_not_repeat(tmp_path, caplog):
 
 
 def test_repeats_are_found_when_keys_do_not_fit_into_one_pass(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("limen.readers.gambit_repeats._HELD", 90)
-    monkeypatch.setattr("limen.readers.gambit_repeats._COMPARED", 60)
-    monkeypatch.setattr("limen.readers.gambit_repeats.SLAB", 70)
+    monkeypatch.setattr("limen.readers.gambit.repeats._HELD", 90)
+    monkeypatch.setattr("limen.readers.gambit.repeats._COMPARED", 60)
+    monkeypatch.setattr("limen.readers.gambit.repeats.SLAB", 70)
     columns = points()
     columns["pointID"][0][999] = columns["pointID"][0][3]
     open_source([written(tmp_path / "a.hdf5", columns)])

@@ -196,11 +196,14 @@ def _fitted(background: Packed, patch: Packed, limits: bool) -> Result:
     """Fit one point; a workspace that pyhf refuses is a point that failed."""
     exceptions = library("pyhf.exceptions", "io")
     own = [e for e in vars(exceptions).values() if isinstance(e, type)]
-    known = tuple(error for error in own if issubclass(error, Exception))
+    known: tuple[type[Exception], ...] = (
+        *(error for error in own if issubclass(error, Exception)),
+        *(ArithmeticError, LookupError, TypeError, ValueError),
+    )
     try:
         with np.errstate(all="ignore"):
             return evaluate(apply_patch(background.load(), patch.load()), limits=limits)
-    except (*known, ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except known as error:
         why = f"the workspace cannot be fitted ({' '.join(str(error).split())[:300]})"
         nothing = {"minimiser": 0, "distance": None, "gap": None, "mu_hat": None}
         return {"ok": False, "why": why, "limits_ok": False, **nothing}

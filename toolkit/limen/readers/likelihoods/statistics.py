@@ -41,7 +41,7 @@ def cls_observed(q: float, q_asimov: float) -> tuple[float, float, float]:
     Examples
     --------
     >>> [round(value, 4) for value in cls_observed(2.0, 4.0)]
-    [0.1091, 0.0786, 0.7208]
+    [0.1091, 0.0786, 0.721]
     """
     root, root_asimov = math.sqrt(q), math.sqrt(q_asimov)
     if root <= root_asimov or root_asimov == 0.0:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from limen.errors import Fault, LimenError, ReadError
-from limen.readers.gambit_labels import hint_of, short_names
-from limen.readers.gambit_metadata import priors_of, sampling_of, terms_of, toolchain_of
-from limen.readers.gambit_repeats import find_repeats
-from limen.readers.gambit_runs import MASK, SLAB, Run, open_run
+from limen.readers.gambit.labels import hint_of, short_names
+from limen.readers.gambit.metadata import priors_of, sampling_of, terms_of, toolchain_of
+from limen.readers.gambit.repeats import find_repeats
+from limen.readers.gambit.runs import MASK, SLAB, Run, open_run
 from limen.readers.hdf5 import dataset_names, dataset_of, opened, starts_as_hdf5
 from limen.readers.options import Selection
 from limen.readers.pages import TODO

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from limen.errors import Fault, ReadError
-from limen.readers.gambit_metadata import read_metadata
+from limen.readers.gambit.metadata import read_metadata
 from limen.readers.hdf5 import dataset_names, dataset_of, opened
 from limen.readers.options import Selection, nearest
 from limen.readers.tables import TEXT, storable

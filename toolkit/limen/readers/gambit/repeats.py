@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from limen.readers.gambit_runs import MASK, SLAB, Run
+from limen.readers.gambit.runs import MASK, SLAB, Run
 from limen.readers.hdf5 import dataset_of, opened
 
 __all__ = ["find_repeats"]
