@@ -259,10 +259,10 @@ def _write_reading(
     if changed:
         page.add(6, "columns:", "name in the files: name here")
         for old, new in changed.items():
-            page.add(8, f"{quoted(old)}: {quoted(new)}")
+            page.pair(8, old, quoted(new))
     if coded:
         page.add(6, "categories:", "text in the files: code")
         for column in coded:
             found = profiles[column].codes.items()
             codes = ", ".join(f"{quoted(t, keyed=True)}: {code}" for t, code in found)
-            page.add(8, f"{quoted(column)}: {{{codes}}}")
+            page.pair(8, column, f"{{{codes}}}")

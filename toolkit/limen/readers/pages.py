@@ -19,6 +19,9 @@ _WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
 # A comment longer than this is written once.
 _LONG = 60
 
+# YAML takes longer keys only behind a question mark.
+_LONGEST_KEY = 1_000
+
 # What a file states is written on one line up to this width.
 _WIDE = 100
 
@@ -34,6 +37,14 @@ class Page:
     def add(self, indent: int, text: str, comment: str = "") -> None:
         """Add a line."""
         self.lines.append(" " * indent + text + (f"  # {comment}" if comment else ""))
+
+    def pair(self, indent: int, name: str, value: str) -> None:
+        """Add a name from a file, of any length, with its value."""
+        if len(text := quoted(name)) > _LONGEST_KEY:
+            self.add(indent, f"? {text}")
+            self.add(indent, f": {value}")
+        else:
+            self.add(indent, f"{text}: {value}")
 
     def ask(self, indent: int, key: str, allowed: str, *, where: str = "") -> None:
         """Add a line whose value a human must give; ``where`` names the column."""
@@ -112,15 +123,18 @@ def _flow(value: Any) -> str:
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, Mapping):
-        pairs = (
-            f"{quoted(str(k), keyed=not _is_key(k))}: {_flow(part)}" for k, part in value.items()
-        )
+        pairs = (f"{_flow_key(name)} {_flow(part)}" for name, part in value.items())
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, Sequence):
         return "[" + ", ".join(map(_flow, value)) + "]"
     if isinstance(value, float):
         return repr(value) if "e" not in repr(value) else _exponent(value)
     return json.dumps(value)
+
+
+def _flow_key(name: object) -> str:
+    text = quoted(str(name), keyed=not _is_key(name))
+    return f"? {text} :" if len(text) > _LONGEST_KEY else f"{text}:"
 
 
 def _exponent(value: float) -> str:
