@@ -188,7 +188,7 @@ def test_hostile_names_and_texts_stay_text(tmp_path):
 
 
 def test_names_longer_than_yaml_takes_as_plain_keys_are_read_back(tmp_path):
-    long = "observable of " + "a very long chain of capabilities " * 40
+    long = "observable of" + " a very long chain of capabilities" * 40
     path = tmp_path / "a.csv"
     path.write_text(f"M1,{long},{long} kind\n1,2,x\n2,4,y\n")
     document = loaded(tmp_path, draft([path]))

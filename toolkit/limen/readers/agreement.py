@@ -50,7 +50,7 @@ def absent(path: Path, *, folders: bool = False) -> list[Fault]:
     if path.is_file() or (folders and path.is_dir()):
         return []
     if path.is_dir():
-        text = "found a folder, allowed a file or a folder of a format that is recognised; name the files"
+        text = "found a folder, allowed a file or a folder of a known format; name the files"
         return [Fault(str(path), text)]
     return [Fault(str(path), "found no such file, allowed a file; correct the path")]
 

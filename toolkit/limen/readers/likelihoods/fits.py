@@ -16,7 +16,6 @@ __all__ = ["MINIMISERS", "SETTINGS", "TOLERANCE", "Array", "Fit", "Likelihood"]
 
 Height = Callable[[Array], float]
 Slopes = Callable[[Array], Array]
-Minimiser = Callable[[Height, Slopes, Array, float], Array]
 
 MINIMISERS = ("SLSQP", "SLSQP restarted", "Minuit")
 """Minimisers in the order in which they are tried."""
@@ -151,12 +150,13 @@ class Likelihood:
 
         def slopes(moved: Array) -> Array:
             pars[free] = origin + widths * moved
-            return self.objective.gradient(pars, data)[free] * widths
+            slope: Array = self.objective.gradient(pars, data)[free] * widths
+            return slope
 
         bounds = np.stack([self.low[free] - origin, self.high[free] - origin], axis=1)
         bounds /= widths[:, None]
         with np.errstate(all="ignore"):
-            run: Minimiser = _minuit if minimiser == 2 else _slsqp
+            run = _minuit if minimiser == 2 else _slsqp
             found = run(height, slopes, bounds, _FTOL[min(minimiser, 1)])
             moved = np.clip(found, *bounds.T)
             value = height(moved)
