@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMAS = ("scan-document", "bundle", "column", "model-card", "probe")
+SCHEMAS = ("scan-document", "bundle", "column", "model-card", "probe", "catalogue")
 _MARK = re.compile(r"^<!-- fill: (\w+)(?: (\S+))? -->$", re.MULTILINE)
 _ROLE = re.compile(r":(?:attr|class|exc|func|meth|mod):(?=<code)")
 

@@ -14,6 +14,7 @@ import pytest
 from limen import manifest, schema
 from limen.errors import ColumnError, Fault, SchemaError
 from limen.manifest import Column, ModelCard
+from limen_zenodo.catalogue import check_catalogue
 
 DATA = Path(__file__).parent / "data"
 sys.path.insert(0, str(DATA))
@@ -30,6 +31,7 @@ SEVERAL = 3
 def check(kind: str, document: Any) -> list[Fault]:
     checks: dict[str, Callable[[Any], list[Fault]]] = {
         "bundle": manifest.check_manifest,
+        "catalogue": check_catalogue,
         "scan-document": manifest.check_scan_document,
         "probe": manifest.check_probe,
     }

@@ -62,10 +62,11 @@ def test_links_between_documents_lead_somewhere():
 
 def test_a_wheel_holds_the_schemas_and_the_three_packages(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("bundle", "column", "model-card", "probe", "scan-document"):
+    for name in ("bundle", "catalogue", "column", "model-card", "probe", "scan-document"):
         assert f"limen/schemas/1.0/{name}.schema.json" in names
     for name in ("limen/py.typed", "limen/data/bsll10.json", "limen_zenodo/__init__.py"):
         assert name in names
+    assert "limen_zenodo/catalogue.json" in names
     assert "limen_app/__init__.py" in names
 
 

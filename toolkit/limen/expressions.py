@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "max": (2, np.maximum),
 }
 _OVER_POINTS = "max_over_points"
+_LARGEST = sys.float_info.max
 _ARITHMETIC: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
@@ -146,8 +148,10 @@ class Expression:
             self._check_call(node, names, over)
         elif isinstance(node, ast.Name):
             names.add(node.id)
-        elif not (isinstance(node, ast.Constant) and type(node.value) in (int, float)):
+        elif not isinstance(node, ast.Constant) or type(node.value) not in (int, float):
             raise self._refuse(node, "found")
+        elif not abs(node.value) <= _LARGEST:
+            raise self._refuse(node, "a number above 1.8e308:")
 
     def _check_condition(self, node: ast.AST, names: set[str], over: set[str]) -> None:
         if isinstance(node, ast.BoolOp):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +20,7 @@ __all__ = [
     "cache_folder",
     "data_path",
     "folder_lock",
+    "limit_process",
     "schema_text",
     "schemas_path",
     "sync_file",
@@ -172,6 +173,39 @@ def folder_lock(folder: Path, *, wait: bool) -> Iterator[bool]:
         yield held
     finally:
         os.close(handle)
+
+
+def limit_process(*, memory: int, cpu: int) -> None:
+    """
+    Bound what this process may take from now on; nothing takes it back.
+
+    Files cannot be written any more, and a crash leaves no core file. On systems without such
+    limits (Windows) nothing happens; macOS does not keep the one on memory.
+
+    Parameters
+    ----------
+    memory : int
+        Largest address space [byte].
+    cpu : int
+        Time on the processor [s].
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    wanted = (
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_FSIZE, 0, 0),
+        # The first limit sends a signal that tells why; the second one kills.
+        (resource.RLIMIT_CPU, cpu, cpu + 1),
+        (resource.RLIMIT_AS, memory, memory),
+    )
+    for kind, *amounts in wanted:
+        _, most = resource.getrlimit(kind)
+        free = most == resource.RLIM_INFINITY
+        soft, hard = (amount if free else min(amount, most) for amount in amounts)
+        with suppress(ValueError, OSError):  # a system may know a limit and not keep it
+            resource.setrlimit(kind, (soft, hard))
 
 
 def sync_file(path: Path) -> None:

@@ -37,6 +37,7 @@ _VERBS = {
     "init": ("limen.cli.authoring", "draft_document"),
     "pack": ("limen.cli.authoring", "pack_bundle"),
     "predict": ("limen.cli.predicting", "predict_points"),
+    "search": ("limen.cli.searching", "search_records"),
     "select": ("limen.cli.extracting", "select_rows"),
     "show": ("limen.cli.inspecting", "show_bundle"),
     "train": ("limen.cli.modelling", "train_model"),

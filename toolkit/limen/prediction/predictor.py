@@ -11,10 +11,11 @@ import numpy as np
 
 from limen import manifest
 from limen.domain import Domain
-from limen.errors import ColumnError, IntegrityError, ShapeError, UsageError
+from limen.errors import IntegrityError, ShapeError, UsageError
 from limen.graph import Session, audit
 from limen.manifest import Column, ModelCard
 from limen.prediction.answers import CODE, Judge, describe
+from limen.prediction.binding import bind
 from limen.prediction.neighbours import Neighbours
 from limen.prediction.points import Points, read_points
 from limen.prediction.verdict import NUMBERS, Verdict, Verdicts
@@ -309,33 +310,22 @@ class Predictor:
         ColumnError
             If the names and ``fixed`` are not exactly the inputs of the model.
         """
-        held = dict(fixed or {})
-        wanted = [column.name for column in self.inputs]
-        if sorted([*names, *held]) != sorted(wanted):
-            raise ColumnError(
-                f"names: found {', '.join([*names, *held])}, allowed exactly {', '.join(wanted)}, "
-                "each once"
-            )
-        order = np.array([wanted.index(name) for name in names], dtype=int)
-        template = np.array([held.get(name, np.nan) for name in wanted], dtype=np.float64)
-        nothing = -np.inf if self.target.quantity == "log_likelihood" else np.nan
+        return bind(self, names, dict(fixed or {}))
 
-        def evaluate(x: Any) -> Any:
-            given = np.asarray(x, dtype=np.float64)
-            rows = np.atleast_2d(given)
-            if rows.ndim != 2 or rows.shape[1] != len(order):
-                raise ShapeError(
-                    f"x: found shape {given.shape}, allowed ({len(order)},) or (n, {len(order)})"
-                )
-            X = np.tile(template, (len(rows), 1))
-            X[:, order] = rows
-            value = self._values(X, nothing)
-            return float(value[0]) if given.ndim == 1 else value
+    def values(self, X: Array, nothing: float) -> Array:
+        """
+        Give the model's number where the points are valid and inside, else ``nothing``.
 
-        return evaluate
+        Parameters
+        ----------
+        X : ndarray, shape (n, d)
+            Points, in the inputs' order and units.
+        nothing : float
 
-    def _values(self, X: Array, nothing: float) -> Array:
-        """Give the model's number where the points are valid and inside, else ``nothing``."""
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
         valid = np.isfinite(X).all(axis=1)
         for position, codes in self._choices.items():
             valid &= np.isin(X[:, position], codes)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from limen.errors import IntegrityError
+from limen.errors import IntegrityError, SchemaError
+from limen.schema.loading import parse_json
 from limen.zipstore import Member, Read
 
 __all__ = ["ALLOWED_DTYPES", "ColumnLayout", "read_layout"]
@@ -27,7 +27,7 @@ ALLOWED_DTYPES = (
 )
 
 # A reader allocates by what the metadata say, so these bound what a hostile file can cost.
-LARGEST_METADATA = 64 * 1024 * 1024
+LARGEST_METADATA = 16 * 1024 * 1024
 LARGEST_CHUNK = 16_777_216
 MOST_CHUNKS_PER_SHARD = 65_536
 
@@ -48,12 +48,21 @@ class ColumnLayout:
         Rows held by one member of the zip (a shard, or a chunk where there are no shards).
     attrs : mapping
         ``units``, ``long_name``, ``role``.
+    chunk_rows : int
+        Rows of a chunk within a shard; without shards those of a member.
+    index_bytes : int
+        Size of a shard's index [byte]; 0 without shards.
+    index_first : bool
+        Whether the index stands before the chunks of its shard, not after them.
     """
 
     dtype: str
     n_points: int
     member_rows: int
     attrs: Mapping[str, Any]
+    chunk_rows: int
+    index_bytes: int = 0
+    index_first: bool = False
 
 
 class _LayoutError(Exception):
@@ -115,9 +124,11 @@ def _root_document(read: Read, members: Mapping[str, Member], where: str) -> dic
             f"{where}: {found}, allowed one of at most {LARGEST_METADATA} bytes; get it again"
         )
     try:
-        root = json.loads(read(member.offset, member.size))
-    except (ValueError, RecursionError) as error:
-        raise IntegrityError(f"{where} zarr.json: not JSON ({error}); get it again") from error
+        root = parse_json(read(member.offset, member.size).decode(), f"{where} zarr.json")
+    except UnicodeDecodeError as error:
+        raise IntegrityError(f"{where} zarr.json: not JSON (not UTF-8); get it again") from error
+    except SchemaError as error:
+        raise IntegrityError(error.message) from error
     metadata = _at(root, "consolidated_metadata", "metadata")
     if not isinstance(metadata, dict) or (root.get("zarr_format"), root.get("node_type")) != (
         3,
@@ -150,9 +161,24 @@ def _column_layout(document: object) -> ColumnLayout:
         raise _LayoutError("chunk keys allowed with '/' only; pack it again")
     chunks = _at(grid, "configuration", "chunk_shape")
     rows = _one_int(chunks, "chunk shape", 1, LARGEST_CHUNK)
-    _check_codecs(_at(document, "codecs"), rows)
+    if _at(document, "storage_transformers"):
+        raise _LayoutError("storage transformers, allowed none; pack it again")
+    codecs = _at(document, "codecs")
+    _check_codecs(codecs, rows)
     attrs = _at(document, "attributes")
-    return ColumnLayout(dtype, n_points, rows, attrs if isinstance(attrs, dict) else {})
+    return ColumnLayout(
+        dtype, n_points, rows, attrs if isinstance(attrs, dict) else {}, *_shard(codecs, rows)
+    )
+
+
+def _shard(codecs: Any, rows: int) -> tuple[int, int, bool]:
+    """Give rows of a chunk, size and place of the index, of codecs that were checked."""
+    settings = _at(codecs[0], "configuration")
+    if _codec_names(codecs) != ["sharding_indexed"]:
+        return rows, 0, False
+    inner = int(settings["chunk_shape"][0])
+    checksum = 4 if "crc32c" in _codec_names(settings["index_codecs"]) else 0
+    return inner, 16 * (rows // inner) + checksum, settings.get("index_location") == "start"
 
 
 def _one_int(value: object, what: str, least: int, most: int | None) -> int:

@@ -82,9 +82,11 @@ def _variable(scan: Scan, name: str, mask: str | None) -> xarray.Variable:
             return indexing.explicit_indexing_adapter(key, self.shape, support, self.rows)
 
         def rows(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
+            if mask is None or scan.dtypes[name].kind == "f":
+                return _rows(scan, name, key[0])
+            if isinstance(key[0], slice) and key[0].step in (None, 1):
+                scan.prefetch([name, mask], slice(*key[0].indices(scan.n_points)[:2]))
             values = _rows(scan, name, key[0])
-            if mask is None or values.dtype.kind == "f":
-                return values
             return np.where(_rows(scan, mask, key[0]), values, np.nan).astype(self.dtype)
 
     lazy = indexing.LazilyIndexedArray(Column())

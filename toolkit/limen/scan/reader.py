@@ -14,7 +14,8 @@ import numpy.typing as npt
 from limen.errors import ColumnError, IntegrityError, LimenError, ShapeError, UsageError
 from limen.scan.guards import guarded
 from limen.scan.layout import read_layout
-from limen.zipstore import FileReader, Read, file_reader, range_store, read_directory
+from limen.scan.planning import prefetch
+from limen.zipstore import PlannedRead, Read, file_reader, range_store, read_directory
 
 if TYPE_CHECKING:
     import xarray
@@ -114,8 +115,9 @@ class Scan:
 
     def close(self) -> None:
         """Close the file; reading afterwards is refused."""
-        if isinstance(self._read, FileReader):
-            self._read.close()
+        close = getattr(self._read, "close", None)
+        if close is not None:
+            close()
 
     def column_attrs(self, name: str) -> dict[str, Any]:
         """Stored attributes of a column: ``units``, ``long_name``, ``role``."""
@@ -154,7 +156,9 @@ class Scan:
         if start < 0 or (stop is not None and stop < 0):
             raise UsageError(f"rows {start} to {stop}: allowed 0 to {self.n_points}; count from 0")
         stop = self.n_points if stop is None else min(stop, self.n_points)
-        return {name: self._values(name, slice(min(start, stop), stop)) for name in listed}
+        rows = slice(min(start, stop), stop)
+        self.prefetch(listed, rows)
+        return {name: self._values(name, rows) for name in listed}
 
     def take(self, name: str, rows: npt.ArrayLike) -> npt.NDArray[Any]:
         """
@@ -191,7 +195,32 @@ class Scan:
             raise UsageError(
                 f"rows {distinct[0]} to {distinct[-1]}: allowed 0 to {self.n_points - 1}"
             )
+        self.prefetch([name], distinct)
         return self._values(name, distinct.astype(np.int64))[inverse]
+
+    def prefetch(self, names: Iterable[str], rows: slice | npt.NDArray[np.integer[Any]]) -> None:
+        """
+        Say which rows of which columns will be read, so that a remote file gives them together.
+
+        Reading says so itself; before several readings, this saves their separate requests. It
+        does nothing for a local file.
+
+        Parameters
+        ----------
+        names : iterable of str
+        rows : slice or ndarray of int
+            A slice with start and stop, or existing rows.
+
+        Raises
+        ------
+        ColumnError
+            If a column is unknown.
+        """
+        listed = list(names)
+        self._check_names(listed)
+        if isinstance(self._read, PlannedRead):
+            columns = {name: self._columns[name] for name in listed}
+            prefetch(self._read, self._members, columns, rows)
 
     def blocks(
         self, names: Iterable[str] | None = None, rows: int = BLOCK_ROWS

@@ -16,7 +16,7 @@ from limen.schema.wording import describe, pointer
 
 __all__ = ["KINDS", "Kind", "faults", "refuse_later_format", "validate"]
 
-Kind = Literal["bundle", "column", "scan-document", "model-card", "probe"]
+Kind = Literal["bundle", "catalogue", "column", "scan-document", "model-card", "probe"]
 KINDS: tuple[str, ...] = get_args(Kind)
 FORMAT = (1, 0)
 _MOST_FAULTS = 200
@@ -31,7 +31,7 @@ def validate(document: Any, kind: Kind, where: str = "") -> None:
     document : object
         What :func:`load_json` or :func:`load_yaml` gave.
     kind : str
-        ``bundle``, ``column``, ``scan-document``, ``model-card`` or ``probe``.
+        ``bundle``, ``catalogue``, ``column``, ``scan-document``, ``model-card`` or ``probe``.
     where : str
         File that it is from, for the message.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from limen.errors import IntegrityError
 from limen.zipstore.records import (
@@ -14,6 +14,7 @@ from limen.zipstore.records import (
     END64,
     END64_SIGNATURE,
     END_SIGNATURE,
+    FLAG_LATE_SIZES,
     FLAGS_REFUSED,
     LOCAL,
     LOCAL_SIGNATURE,
@@ -21,10 +22,11 @@ from limen.zipstore.records import (
     LOCATOR_SIGNATURE,
     MARK16,
     MARK32,
+    MODES_ALLOWED,
     name_fault,
 )
 
-__all__ = ["Member", "Read", "exactly", "read_directory"]
+__all__ = ["Member", "PlannedRead", "Read", "check_headers", "exactly", "read_directory"]
 
 Read = Callable[[int, int], bytes]
 """``read(offset, length)`` gives exactly these bytes, or fails; called from several threads."""
@@ -32,6 +34,20 @@ Read = Callable[[int, int], bytes]
 TAIL_BYTES = 65536
 LARGEST_DIRECTORY = 64 * 1024 * 1024
 FAULTS_SHOWN = 10
+
+
+@runtime_checkable
+class PlannedRead(Protocol):
+    """A `Read` to which each request is dear: it is told what will be read, and what was wrong."""
+
+    def __call__(self, offset: int, length: int, /) -> bytes:
+        """Read a range."""
+
+    def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Prepare for reading these ranges (offset, length), which may lie anywhere."""
+
+    def forget(self, offset: int, length: int) -> None:
+        """Drop what is kept of a range, whose bytes turned out wrong."""
 
 
 class Member(NamedTuple):
@@ -167,7 +183,7 @@ def _entry_at(directory: bytes, at: int, end: int, where: str) -> tuple[_Entry, 
     signature, _, _, flags, method, _, _, crc, stored, size, name_bytes, extra, comment = fields[
         :13
     ]
-    disk, header = fields[13], fields[16]
+    disk, mode, header = fields[13], fields[15] >> 16, fields[16]
     name_at = at + CENTRAL.size
     extra_at = name_at + name_bytes
     next_at = extra_at + extra + comment
@@ -185,6 +201,8 @@ def _entry_at(directory: bytes, at: int, end: int, where: str) -> tuple[_Entry, 
         fault = "encrypted, allowed plain; write the file again"
     elif method or stored != size:
         fault = "compressed, allowed stored; write the file again"
+    elif mode & 0o170000 not in MODES_ALLOWED:
+        fault = "a link or a device, allowed plain files; write the file again"
     elif disk:
         fault = f"on disk {disk}, allowed 0; join the parts"
     elif header + LOCAL.size + name_bytes + size > end:
@@ -210,6 +228,44 @@ def _data_offset(read: Read, entry: _Entry, where: str) -> int:
     if head[0] != LOCAL_SIGNATURE or head[9] != entry.name_bytes:
         raise IntegrityError(f"{where} {entry.name}: broken local header; get it again")
     return int(entry.header + LOCAL.size + head[9] + head[10])
+
+
+def check_headers(read: Read, size: int, *, where: str = "zip") -> None:
+    """
+    Compare the header before each member with its entry in the directory.
+
+    Other programs go by the headers: where they differ, one file shows two faces.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(offset, length) -> bytes``.
+    size : int
+        Size of the file [byte].
+    where : str
+        Name of the file in messages.
+
+    Raises
+    ------
+    IntegrityError
+        As `read_directory`, and for headers of another name, size, CRC-32 or compression.
+    """
+    start, count, directory = _central_directory(read, size, where)
+    faults: list[tuple[str, str]] = []
+    for entry in _entries(directory, count, start, where):
+        head = exactly(read, entry.header, LOCAL.size + entry.name_bytes, where)
+        signature, _, flags, method, _, _, crc, stored, whole, name_bytes, _ = LOCAL.unpack_from(
+            head
+        )
+        late = flags & FLAG_LATE_SIZES and (crc, stored, whole) == (0, 0, 0)
+        same = late or (crc == entry.crc and {stored, whole} <= {entry.size, MARK32})
+        named = name_bytes == entry.name_bytes and head[LOCAL.size :] == entry.name.encode()
+        if signature != LOCAL_SIGNATURE or flags & FLAGS_REFUSED or method or not same or not named:
+            faults.append((entry.name, "its header and the directory differ; get the file again"))
+        if len(faults) == FAULTS_SHOWN:
+            break
+    if faults:
+        raise IntegrityError.from_faults(where, faults)
 
 
 def exactly(read: Read, offset: int, length: int, where: str) -> bytes:

@@ -13,6 +13,7 @@ __all__ = [
     "END64_SIGNATURE",
     "END_SIGNATURE",
     "FLAGS_REFUSED",
+    "FLAG_LATE_SIZES",
     "FLAG_UTF8",
     "LOCAL",
     "LOCAL_SIGNATURE",
@@ -22,6 +23,7 @@ __all__ = [
     "MARK16",
     "MARK32",
     "MODE",
+    "MODES_ALLOWED",
     "PLAIN",
     "ZIP64",
     "name_fault",
@@ -36,10 +38,14 @@ LOCAL_SIGNATURE, CENTRAL_SIGNATURE = b"PK\x03\x04", b"PK\x01\x02"
 END_SIGNATURE, END64_SIGNATURE, LOCATOR_SIGNATURE = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 DATE_1980 = (1 << 5) | 1
 FLAG_UTF8 = 1 << 11
+# Sizes and CRC-32 stand behind the data, zeros before them.
+FLAG_LATE_SIZES = 1 << 3
 # Bit 0: encrypted; 5: patch data; 6: strongly encrypted; 13: directory masked.
 FLAGS_REFUSED = 0b10_0000_0110_0001
 MADE_BY_UNIX = 3 << 8
 MODE = 0o100644 << 16
+# Kinds of file that a member may be: not stated, a folder, a plain file.
+MODES_ALLOWED = frozenset({0, 0o040000, 0o100000})
 PLAIN, ZIP64 = 20, 45
 MARK16, MARK32 = 0xFFFF, 0xFFFFFFFF
 
@@ -55,8 +61,10 @@ def name_fault(name: str) -> str:
     >>> name_fault("../passwd")
     "bad name, allowed relative paths without '.', '..' or empty parts"
     """
-    if not name or "\\" in name or "\0" in name or name[1:2] == ":":
+    if not name or "\\" in name or name[1:2] == ":":
         return "bad name, allowed relative paths with '/'"
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
+        return "bad name, allowed no control characters"
     if any(part in ("", ".", "..") for part in name.split("/")):
         return "bad name, allowed relative paths without '.', '..' or empty parts"
     if len(name.encode()) > MARK16:

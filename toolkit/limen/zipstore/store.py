@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from limen.errors import IntegrityError
-from limen.zipstore.directory import Member, Read, exactly, read_directory
+from limen.zipstore.directory import Member, PlannedRead, Read, exactly, read_directory
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest, Store
@@ -48,7 +48,8 @@ def range_store(read: Read, members: Mapping[str, Member], *, where: str = "zip"
     """
     Make a read-only Zarr store over members already found by `read_directory`.
 
-    A member read whole is checked against its CRC-32; a part of one cannot be.
+    A member read whole is checked against its CRC-32; a part of one cannot be. Where ``read`` is a
+    `PlannedRead`, a member that fails is read once more.
     """
     store: Store = _store_class()(read, members, where)
     return store
@@ -69,6 +70,9 @@ def _store_class() -> Callable[[Read, Mapping[str, Member], str], Store]:
             start = size - request.suffix
         start = min(max(start, 0), size)
         return start, max(start, min(stop, size))
+
+    def unchanged(data: bytes, member: Member) -> bool:
+        return len(data) != member.size or zlib.crc32(data) == member.crc
 
     class RangeStore(Store):
         """Members of a stored zip, each read by exactly the range asked for."""
@@ -93,7 +97,10 @@ def _store_class() -> Callable[[Read, Mapping[str, Member], str], Store]:
             member = self._members[key]
             start, stop = span(request, member.size)
             data = exactly(self._read, member.offset + start, stop - start, self._where)
-            if len(data) == member.size and zlib.crc32(data) != member.crc:
+            if not unchanged(data, member) and isinstance(self._read, PlannedRead):
+                self._read.forget(member.offset, member.size)
+                data = exactly(self._read, member.offset, member.size, self._where)
+            if not unchanged(data, member):
                 raise IntegrityError(f"{self._where} {key}: bytes changed (CRC-32); get it again")
             return data
 

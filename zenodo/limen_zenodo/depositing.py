@@ -1,0 +1,362 @@
+"""Deposit a bundle: a draft at an archive, with its DOI in the files, and nothing public yet."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from limen import journal
+from limen.bundle import Bundle, open_bundle
+from limen.bundle.changes import GENERATED
+from limen.checking import check
+from limen.errors import DataError, Fault, IntegrityError, SchemaError, UsageError
+from limen_zenodo import drafts
+from limen_zenodo.client import Client
+from limen_zenodo.errors import AccessError, DepositError, RecordNotFoundError
+from limen_zenodo.identifiers import parse_identifier
+from limen_zenodo.manifests import read_manifest
+from limen_zenodo.metadata import deposit_faults, record_document
+from limen_zenodo.patience import Patience
+from limen_zenodo.records import Record, find_record
+from limen_zenodo.sites import PRODUCTION, SANDBOX, Site, site_named
+from limen_zenodo.staging import (
+    Deposit,
+    deposit_folder,
+    deposits,
+    load_deposit,
+    open_deposit,
+    save_deposit,
+    stage,
+)
+from limen_zenodo.uploading import upload
+
+__all__ = ["Draft", "choose_site", "deposit", "with_token"]
+
+_log = logging.getLogger("limen.zenodo")
+
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+# What a new version has of its own although nothing was changed in it.
+_OWN = ("version", "status", "doi", "concept_doi", "parent", "created")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """
+    A bundle deposited at an archive, not published.
+
+    Parameters
+    ----------
+    site : Site
+    id : str
+        Of the record.
+    doi : str
+        Reserved for it; empty where that is still to be done.
+    page : str
+        Address of its page, for its owner.
+    folder : Path
+        The staged copy.
+    bundle, version : str
+        Id and version of the bundle.
+    community : str
+        Community that it is submitted to when it is published; empty for none.
+    size : int
+        Of all files [bytes].
+    files : tuple of str
+        Their names.
+    sent : tuple of str
+        Those that this call sent; the others were there.
+    """
+
+    site: Site
+    id: str
+    doi: str
+    page: str
+    folder: Path
+    bundle: str
+    version: str
+    community: str = ""
+    size: int = 0
+    files: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, site: Site, entry: Deposit, sent: tuple[str, ...] = ()) -> Draft:
+        """Make it from the journal of a deposit."""
+        return cls(
+            site,
+            entry.record,
+            entry.doi,
+            entry.page,
+            entry.copy,
+            entry.bundle,
+            entry.version,
+            entry.community,
+            sum(file.bytes for file in entry.files.values()),
+            tuple(entry.files),
+            sent,
+        )
+
+
+def choose_site(production: bool, site: Site | str | None = None) -> Site:
+    """
+    Give the archive that is meant: the sandbox unless production is asked for.
+
+    Raises
+    ------
+    UsageError
+        If production is not asked for and the site is no test archive, or the other way round.
+    """
+    found = site_named(site) if isinstance(site, str) else site
+    if found is None:
+        return site_named(PRODUCTION.name if production else SANDBOX.name)
+    if production and found.test:
+        raise UsageError(f"--production: {found.host} is a test archive; leave one of the two out")
+    if not production and not found.test:
+        raise UsageError(
+            f"{found.host}: a DOI there is for ever; add --production if that is meant, or "
+            f"rehearse at {SANDBOX.host}"
+        )
+    return found
+
+
+def with_token(site: Site, token: str | None, patience: Patience | None) -> Client:
+    """
+    Give a client that may write.
+
+    Raises
+    ------
+    AccessError
+        If there is no token.
+    """
+    client = Client(site, token, patience=patience)
+    if not client.authenticated:
+        client.close()
+        raise AccessError(
+            f"{site.host}: found no token in {site.token_variable}; make one with the scopes "
+            f"deposit:write and deposit:actions at {site.url}/account/settings/applications and "
+            f"set {site.token_variable} to it"
+        )
+    return client
+
+
+def deposit(
+    bundle: Bundle | str | Path,
+    *,
+    production: bool = False,
+    site: Site | str | None = None,
+    token: str | None = None,
+    new_version_of: str | None = None,
+    community: str | None = None,
+    deep: bool = True,
+    patience: Patience | None = None,
+) -> Draft:
+    """
+    Deposit a bundle as a draft, or go on with a deposit that was interrupted.
+
+    The bundle is only read; what is sent is a staged copy, which bears the reserved DOI.
+
+    Parameters
+    ----------
+    bundle : Bundle, str or Path
+    production : bool
+        Zenodo itself instead of its sandbox.
+    site : Site or str, optional
+        Another archive.
+    token : str, optional
+        By default from the environment variable that the site names.
+    new_version_of : str, optional
+        Record or DOI whose next version this is; by default that of the bundle's parent, or of
+        the version of it deposited before.
+    community : str, optional
+        Community that it is submitted to when it is published.
+    deep : bool
+        Check labels, metrics and benchmark points anew.
+    patience : Patience, optional
+
+    Returns
+    -------
+    Draft
+
+    Raises
+    ------
+    DataError, IntegrityError
+        If the bundle does not pass the check.
+    DepositError
+        If the archive would not or does not accept it, or it is published already; all faults.
+    AccessError, NetworkError, RecordNotFoundError, StorageError, UsageError
+    """
+    opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+    archive = choose_site(production, site)
+    if community is not None and not _SLUG.fullmatch(community):
+        raise UsageError(f"--community: found {community!r}, allowed letters, digits, - and _")
+    document = opened.manifest
+    _refuse_unfit(opened, archive)
+    with with_token(archive, token, patience) as client:
+        folder = deposit_folder(archive, document["id"], document["version"])
+        _check(opened, folder, deep)
+        with open_deposit(folder, document["id"], document["version"]) as entry:
+            entry.checked_sha256 = opened.manifest_sha256
+            entry.community = community or entry.community
+            _settle_past(client, entry)
+            sent = _carry_out(client, entry, opened, new_version_of)
+            return Draft.of(archive, entry, tuple(sent))
+
+
+def _refuse_unfit(bundle: Bundle, site: Site) -> None:
+    """Refuse what needs no look at the files, all at once."""
+    document = bundle.manifest
+    faults = deposit_faults(document)
+    doi = document.get("doi")
+    if doi and not site.test:
+        text = (
+            f"found {doi}: this version is published already; make the next one: "
+            f"limen edit {bundle.path} --set ... -o NEW_BUNDLE"
+        )
+        faults.append(Fault("/doi", text))
+    if faults:
+        raise DepositError.from_faults(f"{bundle.path}: cannot be deposited:", faults)
+
+
+def _check(bundle: Bundle, folder: Path, deep: bool) -> None:
+    """Check the bundle, unless this state of it has passed already."""
+    known = load_deposit(folder)
+    if known is not None and known.checked_sha256 == bundle.manifest_sha256:
+        return
+    report = check(bundle, deep=deep, complete=True)
+    if not report.passed:
+        kind = IntegrityError if report.integrity else DataError
+        raise kind.from_faults(f"{bundle.path}: not deposited, the check found", report.faults)
+
+
+def _settle_past(client: Client, entry: Deposit) -> None:
+    """Look what became of a record that is known from before."""
+    if not entry.record:
+        return
+    published = _published(client, entry.record)
+    if published:
+        raise DepositError(
+            f"{entry.bundle} {entry.version}: is published already, {client.site.page(entry.record)}"
+            "; give what you changed a new version: limen edit BUNDLE --set version=... (a frozen "
+            "one: -o NEW_BUNDLE)"
+        )
+    if entry.state == "review":
+        raise DepositError(
+            f"{entry.page}: waits for the community {entry.community}; it cannot be changed now"
+        )
+    try:
+        drafts.read_draft(client, entry.record)
+    except RecordNotFoundError:
+        _log.warning(
+            "%s: the draft %s is gone; a new one is made, with another DOI",
+            client.site.host,
+            entry.record,
+        )
+        entry.begin()
+
+
+def _published(client: Client, record: str) -> bool:
+    try:
+        client.get_json(f"/records/{record}")
+    except RecordNotFoundError:
+        return False
+    return True
+
+
+def _carry_out(
+    client: Client, entry: Deposit, bundle: Bundle, new_version_of: str | None
+) -> list[str]:
+    """Draft, DOI, staged copy, files, document."""
+    site, day = client.site, _today()
+    save_deposit(entry)
+    if not entry.record:
+        before = _version_before(client, entry, bundle, new_version_of)
+        if before is not None:
+            _refuse_identical(client, before, bundle)
+            entry.parent_record = before.id
+    first = record_document(bundle.manifest, site, marker=entry.marker, day=day)
+    drafts.make_draft(client, entry, first)
+    pids = drafts.reserve_doi(client, entry)
+    staged = stage(entry, bundle)
+    if entry.parent_record:
+        drafts.import_files(client, entry)
+    document = record_document(staged, site, marker=entry.marker, day=day, pids=pids)
+    sent = upload(client, entry)
+    drafts.describe(client, entry, document)
+    if entry.community and not entry.parent_record:
+        drafts.submit_to(client, entry, entry.community)
+    elif entry.community:
+        _log.info("a new version stays in the communities of its record")
+        entry.community = ""
+    entry.state = "draft"
+    save_deposit(entry)
+    return sent
+
+
+def _today() -> str:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = int(epoch) if epoch.isdigit() else time.time()
+    return time.strftime("%Y-%m-%d", time.gmtime(moment))
+
+
+def _version_before(
+    client: Client, entry: Deposit, bundle: Bundle, asked: str | None
+) -> Record | None:
+    """Find the record that this is the next version of."""
+    site, parent = client.site, bundle.manifest.get("parent") or {}
+    if asked is not None:
+        identifier = parse_identifier(asked, site)
+        if identifier.site != site:
+            raise UsageError(f"{asked!r}: lies at {identifier.site.host}, not at {site.host}")
+        return find_record(client, identifier)
+    same = parent.get("id") == entry.bundle
+    if same and parent.get("doi"):
+        identifier = parse_identifier(parent["doi"], site)
+        if identifier.site == site and identifier.record:
+            return find_record(client, identifier)
+    earlier = [
+        known.record
+        for known in deposits(site)
+        if known.bundle == entry.bundle
+        and known.version != entry.version
+        and known.state == "published"
+    ]
+    if not earlier:
+        return None
+    try:
+        return find_record(client, parse_identifier(max(earlier, key=_age), site))
+    except RecordNotFoundError:
+        if not site.test:
+            raise
+        _log.warning("%s: the version before is gone; this one begins a new record", site.host)
+        return None
+
+
+def _age(record: str) -> tuple[int, str]:
+    return (int(record), "") if record.isdigit() else (0, record)
+
+
+def _refuse_identical(client: Client, before: Record, bundle: Bundle) -> None:
+    """Refuse a version that differs from the one before in nothing but its number."""
+    if journal.MANIFEST not in before.files:
+        return
+    try:
+        old, _ = read_manifest(client, before)
+    except (IntegrityError, SchemaError):
+        # What lies there is no manifest, and so not the same one.
+        return
+    if _substance(old) == _substance(bundle.manifest):
+        raise DepositError(
+            f"{bundle.path}: differs from {before.page} (version {before.version}) in nothing but "
+            "its version; there is nothing new to publish"
+        )
+
+
+def _substance(manifest: dict[str, Any]) -> dict[str, Any]:
+    bare = {key: value for key, value in manifest.items() if key not in _OWN}
+    bare["files"] = {k: v for k, v in manifest["files"].items() if k not in GENERATED}
+    return bare
