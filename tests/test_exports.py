@@ -12,10 +12,14 @@ from pathlib import Path
 import pytest
 
 import limen
+import limen_zenodo
 
 FOUND = {
     module.name: module.ispkg
-    for module in pkgutil.walk_packages(limen.__path__, "limen.", onerror=lambda name: None)
+    for package in (limen, limen_zenodo)
+    for module in pkgutil.walk_packages(
+        package.__path__, f"{package.__name__}.", onerror=lambda name: None
+    )
 }
 MODULES = sorted(name for name in FOUND if not name.rpartition(".")[2].startswith("_"))
 PACKAGES = [name for name in MODULES if FOUND[name]]
@@ -61,11 +65,13 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = limen.nothing
 
 
-def test_the_names_for_type_checkers_are_those_of_the_package():
-    tree = ast.parse(Path(limen.__file__).read_text(encoding="utf-8"))
+@pytest.mark.parametrize("package", [limen, limen_zenodo], ids=lambda p: p.__name__)
+def test_the_names_for_type_checkers_are_those_of_the_package(package):
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
     named = {alias.asname or alias.name for node in block.body for alias in node.names}
-    assert named == set(limen.__all__)
+    assert named == set(package.__all__)
+    assert all(getattr(package, name).__doc__ for name in package.__all__)
 
 
 def in_order(name):
@@ -101,9 +107,9 @@ def test_a_package_only_exports_again(name):
 def test_importing_the_package_loads_no_heavy_library():
     code = (
         "import sys, limen\n"
-        "import limen.cli, limen.prediction, limen.bundle, limen.training\n"
+        "import limen.cli, limen.prediction, limen.bundle, limen.training, limen_zenodo.client\n"
         "heavy = {'xarray', 'pandas', 'zarr', 'onnx', 'onnxruntime', 'sklearn', 'xgboost', 'skl2onnx',\n"
-        "         'pyarrow', 'jsonschema', 'torch', 'scipy'}\n"
+        "         'pyarrow', 'jsonschema', 'torch', 'scipy', 'requests', 'pooch'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

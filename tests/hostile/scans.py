@@ -9,7 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hostile.editing import Case, Raw, edit_column_layout, edit_manifest, edit_scan, join, raw_members
+from hostile.editing import (
+    Case,
+    Raw,
+    edit_column_layout,
+    edit_manifest,
+    edit_scan,
+    join,
+    raw_members,
+)
 
 __all__ = ["LAYOUTS", "ZIPS"]
 
@@ -157,7 +165,9 @@ def _renamed(path: Path) -> None:
 
     def edit(members: list[Raw]) -> None:
         for member in members:
-            member.name = member.name.replace(b"m/", b"n/", 1) if member.name[:2] == b"m/" else member.name
+            member.name = (
+                member.name.replace(b"m/", b"n/", 1) if member.name[:2] == b"m/" else member.name
+            )
             if member.name == b"zarr.json":
                 member.data = member.data.replace(b'"m":', b'"n":')
 

@@ -6,142 +6,34 @@ import logging
 import os
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from limen import journal
 from limen.bundle import Bundle, open_bundle
-from limen.bundle.changes import GENERATED
 from limen.checking import check
-from limen.errors import DataError, Fault, IntegrityError, SchemaError, UsageError
+from limen.errors import DataError, Fault, IntegrityError, UsageError
 from limen_zenodo import drafts
+from limen_zenodo.access import Draft, choose_site, with_token
 from limen_zenodo.client import Client
-from limen_zenodo.errors import AccessError, DepositError, RecordNotFoundError
-from limen_zenodo.identifiers import parse_identifier
-from limen_zenodo.manifests import read_manifest
+from limen_zenodo.errors import DepositError, RecordNotFoundError
 from limen_zenodo.metadata import deposit_faults, record_document
 from limen_zenodo.patience import Patience
-from limen_zenodo.records import Record, find_record
-from limen_zenodo.sites import PRODUCTION, SANDBOX, Site, site_named
+from limen_zenodo.sites import Site
 from limen_zenodo.staging import (
     Deposit,
     deposit_folder,
-    deposits,
     load_deposit,
     open_deposit,
     save_deposit,
     stage,
 )
 from limen_zenodo.uploading import upload
+from limen_zenodo.versions import refuse_identical, version_before
 
-__all__ = ["Draft", "choose_site", "deposit", "with_token"]
+__all__ = ["deposit"]
 
 _log = logging.getLogger("limen.zenodo")
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-# What a new version has of its own although nothing was changed in it.
-_OWN = ("version", "status", "doi", "concept_doi", "parent", "created")
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """
-    A bundle deposited at an archive, not published.
-
-    Parameters
-    ----------
-    site : Site
-    id : str
-        Of the record.
-    doi : str
-        Reserved for it; empty where that is still to be done.
-    page : str
-        Address of its page, for its owner.
-    folder : Path
-        The staged copy.
-    bundle, version : str
-        Id and version of the bundle.
-    community : str
-        Community that it is submitted to when it is published; empty for none.
-    size : int
-        Of all files [bytes].
-    files : tuple of str
-        Their names.
-    sent : tuple of str
-        Those that this call sent; the others were there.
-    """
-
-    site: Site
-    id: str
-    doi: str
-    page: str
-    folder: Path
-    bundle: str
-    version: str
-    community: str = ""
-    size: int = 0
-    files: tuple[str, ...] = ()
-    sent: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, site: Site, entry: Deposit, sent: tuple[str, ...] = ()) -> Draft:
-        """Make it from the journal of a deposit."""
-        return cls(
-            site,
-            entry.record,
-            entry.doi,
-            entry.page,
-            entry.copy,
-            entry.bundle,
-            entry.version,
-            entry.community,
-            sum(file.bytes for file in entry.files.values()),
-            tuple(entry.files),
-            sent,
-        )
-
-
-def choose_site(production: bool, site: Site | str | None = None) -> Site:
-    """
-    Give the archive that is meant: the sandbox unless production is asked for.
-
-    Raises
-    ------
-    UsageError
-        If production is not asked for and the site is no test archive, or the other way round.
-    """
-    found = site_named(site) if isinstance(site, str) else site
-    if found is None:
-        return site_named(PRODUCTION.name if production else SANDBOX.name)
-    if production and found.test:
-        raise UsageError(f"--production: {found.host} is a test archive; leave one of the two out")
-    if not production and not found.test:
-        raise UsageError(
-            f"{found.host}: a DOI there is for ever; add --production if that is meant, or "
-            f"rehearse at {SANDBOX.host}"
-        )
-    return found
-
-
-def with_token(site: Site, token: str | None, patience: Patience | None) -> Client:
-    """
-    Give a client that may write.
-
-    Raises
-    ------
-    AccessError
-        If there is no token.
-    """
-    client = Client(site, token, patience=patience)
-    if not client.authenticated:
-        client.close()
-        raise AccessError(
-            f"{site.host}: found no token in {site.token_variable}; make one with the scopes "
-            f"deposit:write and deposit:actions at {site.url}/account/settings/applications and "
-            f"set {site.token_variable} to it"
-        )
-    return client
 
 
 def deposit(
@@ -240,9 +132,9 @@ def _settle_past(client: Client, entry: Deposit) -> None:
     published = _published(client, entry.record)
     if published:
         raise DepositError(
-            f"{entry.bundle} {entry.version}: is published already, {client.site.page(entry.record)}"
-            "; give what you changed a new version: limen edit BUNDLE --set version=... (a frozen "
-            "one: -o NEW_BUNDLE)"
+            f"{entry.bundle} {entry.version}: is published already, at "
+            f"{client.site.page(entry.record)}; give what you changed a new version: limen edit "
+            "BUNDLE --set version=... (a frozen one: -o NEW_BUNDLE)"
         )
     if entry.state == "review":
         raise DepositError(
@@ -274,9 +166,9 @@ def _carry_out(
     site, day = client.site, _today()
     save_deposit(entry)
     if not entry.record:
-        before = _version_before(client, entry, bundle, new_version_of)
+        before = version_before(client, entry, bundle, new_version_of)
         if before is not None:
-            _refuse_identical(client, before, bundle)
+            refuse_identical(client, before, bundle)
             entry.parent_record = before.id
     first = record_document(bundle.manifest, site, marker=entry.marker, day=day)
     drafts.make_draft(client, entry, first)
@@ -301,62 +193,3 @@ def _today() -> str:
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     moment = int(epoch) if epoch.isdigit() else time.time()
     return time.strftime("%Y-%m-%d", time.gmtime(moment))
-
-
-def _version_before(
-    client: Client, entry: Deposit, bundle: Bundle, asked: str | None
-) -> Record | None:
-    """Find the record that this is the next version of."""
-    site, parent = client.site, bundle.manifest.get("parent") or {}
-    if asked is not None:
-        identifier = parse_identifier(asked, site)
-        if identifier.site != site:
-            raise UsageError(f"{asked!r}: lies at {identifier.site.host}, not at {site.host}")
-        return find_record(client, identifier)
-    same = parent.get("id") == entry.bundle
-    if same and parent.get("doi"):
-        identifier = parse_identifier(parent["doi"], site)
-        if identifier.site == site and identifier.record:
-            return find_record(client, identifier)
-    earlier = [
-        known.record
-        for known in deposits(site)
-        if known.bundle == entry.bundle
-        and known.version != entry.version
-        and known.state == "published"
-    ]
-    if not earlier:
-        return None
-    try:
-        return find_record(client, parse_identifier(max(earlier, key=_age), site))
-    except RecordNotFoundError:
-        if not site.test:
-            raise
-        _log.warning("%s: the version before is gone; this one begins a new record", site.host)
-        return None
-
-
-def _age(record: str) -> tuple[int, str]:
-    return (int(record), "") if record.isdigit() else (0, record)
-
-
-def _refuse_identical(client: Client, before: Record, bundle: Bundle) -> None:
-    """Refuse a version that differs from the one before in nothing but its number."""
-    if journal.MANIFEST not in before.files:
-        return
-    try:
-        old, _ = read_manifest(client, before)
-    except (IntegrityError, SchemaError):
-        # What lies there is no manifest, and so not the same one.
-        return
-    if _substance(old) == _substance(bundle.manifest):
-        raise DepositError(
-            f"{bundle.path}: differs from {before.page} (version {before.version}) in nothing but "
-            "its version; there is nothing new to publish"
-        )
-
-
-def _substance(manifest: dict[str, Any]) -> dict[str, Any]:
-    bare = {key: value for key, value in manifest.items() if key not in _OWN}
-    bare["files"] = {k: v for k, v in manifest["files"].items() if k not in GENERATED}
-    return bare

@@ -172,10 +172,10 @@ def reserve_doi(client: Client, deposit: Deposit) -> Mapping[str, Any]:
     if not _DOI.fullmatch(doi):
         raise NetworkError(f"{site.host}: found no DOI in its answer; try again later")
     deposit.doi = doi
-    if not deposit.concept_doi and deposit.concept and site.name in (PRODUCTION.name, SANDBOX.name):
+    zenodo = site.name in (PRODUCTION.name, SANDBOX.name) and doi == site.doi(deposit.record)
+    if zenodo and deposit.concept and not deposit.concept_doi:
         # Zenodo makes both DOIs from the ids, but shows that of the concept after publication only.
-        if doi == site.doi(deposit.record):
-            deposit.concept_doi = site.doi(deposit.concept)
+        deposit.concept_doi = site.doi(deposit.concept)
     save_deposit(deposit)
     return dict(draft.get("pids") or {})
 

@@ -227,7 +227,7 @@ def _description(manifest: Manifest) -> str:
 
 
 def _size(manifest: Manifest) -> str:
-    table = next((t for t in manifest.get("tables") or () if t["name"] == "scan"), {})
+    table = _scan(manifest)
     theory = manifest.get("theory") or {}
     named = f"{theory['family']}: {theory['convention']}. " if theory else ""
     return (
@@ -237,8 +237,12 @@ def _size(manifest: Manifest) -> str:
     )
 
 
+def _scan(manifest: Manifest) -> Mapping[str, Any]:
+    return next((table for table in manifest["tables"] if table["name"] == "scan"), {})
+
+
 def _columns(manifest: Manifest, roles: tuple[str, ...]) -> list[str]:
-    table = next((t for t in manifest.get("tables") or () if t["name"] == "scan"), {})
+    table = _scan(manifest)
     texts = []
     for column in table.get("columns") or ():
         if column["role"] in roles:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from limen import journal
-from limen.bundle import Bundle, open_bundle
-from limen.bundle.changes import GENERATED
-from limen.errors import BundleNotFoundError, Fault, LimenError, UsageError
+from limen.bundle import open_bundle
+from limen.errors import Fault, LimenError, UsageError
 from limen_zenodo import drafts
+from limen_zenodo.access import Draft, choose_site, with_token
+from limen_zenodo.adopting import adopt
 from limen_zenodo.client import Client
-from limen_zenodo.depositing import Draft, choose_site, with_token
 from limen_zenodo.errors import (
     ChecksumError,
     DepositError,
@@ -144,7 +142,7 @@ def publish(
     found = find_draft(draft, production=production, site=site)
     if isinstance(draft, Draft) and choose_site(production, site or found.site) != found.site:
         raise UsageError(f"{found.page}: the draft lies at {found.site.host}")
-    given = draft if isinstance(draft, Path) or not isinstance(draft, Draft) else None
+    given = None if isinstance(draft, Draft) else draft
     with (
         with_token(found.site, token, patience) as client,
         open_deposit(found.folder.parent, found.bundle, found.version) as entry,
@@ -213,12 +211,11 @@ def _compare(client: Client, entry: Deposit) -> None:
     if not entry.files:
         faults.append(Fault("", "the deposit was not finished"))
     if faults:
-        error = ChecksumError.from_faults(
+        raise ChecksumError.from_faults(
             f"{entry.page}: not published; the draft is not the staged copy (run limen deposit "
             f"{entry.source} again):",
             faults,
         )
-        raise error
 
 
 def _publish(client: Client, entry: Deposit) -> Record | None:
@@ -294,46 +291,5 @@ def _settle(entry: Deposit, record: Record, site: Site) -> Record:
             "copy; write to the archive's support"
         )
     if not site.test and not entry.adopted:
-        _adopt(entry)
+        adopt(entry)
     return record
-
-
-def _adopt(entry: Deposit) -> None:
-    """Put manifest and documents as published into the bundle, in one commit."""
-    source = Path(entry.source)
-    try:
-        bundle = open_bundle(source)
-    except BundleNotFoundError:
-        bundle = None
-    if bundle is None or not _is_source(bundle, entry):
-        if bundle is None or not _is_adopted(bundle, entry):
-            _log.warning(
-                "%s: is not there any more or has changed since, and is left alone; what was "
-                "published lies in %s",
-                source,
-                entry.copy,
-            )
-            return
-    else:
-        with journal.editing(source) as folder:
-            for name in (*GENERATED, journal.MANIFEST):
-                shutil.copyfile(entry.copy / name, folder / name)
-                if _sha256(folder / name) != entry.files[name].sha256:
-                    raise ChecksumError(
-                        f"{entry.copy / name}: was changed since it was sent; get the published "
-                        f"bundle: limen fetch {entry.doi}"
-                    )
-    entry.adopted = True
-    save_deposit(entry)
-
-
-def _is_source(bundle: Bundle, entry: Deposit) -> bool:
-    return bundle.manifest_sha256 == entry.source_sha256
-
-
-def _is_adopted(bundle: Bundle, entry: Deposit) -> bool:
-    return bundle.manifest_sha256 == entry.files[journal.MANIFEST].sha256
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

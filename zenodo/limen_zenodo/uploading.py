@@ -159,14 +159,14 @@ def _send(client: Client, deposit: Deposit, name: str) -> None:
         if found.equals(file):
             return
         wrong += 1
-        trouble = ChecksumError(
+        differs = ChecksumError(
             f"{name}: {client.site.host} has {found.size} bytes with MD5 {found.md5 or 'unknown'}, "
             f"sent were {file.bytes} with {file.md5}; run it again, and if it stays write to the "
             "archive's support"
         )
         if wrong == _TRIES_OF_WRONG_BYTES:
-            raise trouble
-        waits.wait(None, trouble)
+            raise differs
+        waits.wait(None, differs)
 
 
 class _EntryGoneError(ZenodoError):

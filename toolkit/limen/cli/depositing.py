@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from limen.cli.arguments import as_json, bundle_argument, print_json
 from limen.errors import UsageError
 
 if TYPE_CHECKING:
-    from limen_zenodo.depositing import Draft
+    from limen_zenodo.access import Draft
     from limen_zenodo.records import Record
 
 __all__ = ["deposit_bundle", "publish_draft"]
@@ -88,7 +89,7 @@ def publish_draft(
     draft: str, production: bool, site: str | None, yes: bool, json_wanted: bool
 ) -> None:
     """Publish a deposited draft, given by its bundle, id, DOI or address."""
-    from limen_zenodo.depositing import Draft
+    from limen_zenodo.access import Draft
     from limen_zenodo.publishing import find_draft, publish
 
     found = find_draft(draft, production=production, site=site)
@@ -109,7 +110,7 @@ def publish_draft(
 
 
 def _confirm(draft: Draft, line: str) -> None:
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise UsageError(f"publish: nobody can be asked here; if it is meant, run: {line}")
     click.echo(
         f"{draft.bundle} {draft.version}: {len(draft.files)} files, {draft.size:,} bytes, "

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from limen import __version__, errors
+from limen_zenodo import errors as archive
 
 __all__ = ["EXIT_CODES", "PARTLY", "REFUSED", "exit_code", "main"]
 
@@ -21,6 +22,8 @@ EXIT_CODES: tuple[tuple[type[errors.LimenError], int], ...] = (
     (errors.BundleNotFoundError, NOT_FOUND),
     (errors.PartMissingError, NOT_FOUND),
     (errors.IntegrityError, CORRUPT),
+    (archive.DepositError, REFUSED),
+    (archive.ZenodoError, NOT_FOUND),
     (errors.LimenError, REFUSED),
 )
 
@@ -29,6 +32,7 @@ _VERBS = {
     "check": ("limen.cli.inspecting", "check_bundle"),
     "cite": ("limen.cli.inspecting", "cite_bundle"),
     "demo": ("limen.cli.showing_off", "run_demo"),
+    "deposit": ("limen.cli.depositing", "deposit_bundle"),
     "diff": ("limen.cli.inspecting", "diff_bundles"),
     "doctor": ("limen.cli.showing_off", "run_doctor"),
     "edit": ("limen.cli.authoring", "edit_bundle"),
@@ -37,6 +41,7 @@ _VERBS = {
     "init": ("limen.cli.authoring", "draft_document"),
     "pack": ("limen.cli.authoring", "pack_bundle"),
     "predict": ("limen.cli.predicting", "predict_points"),
+    "publish": ("limen.cli.depositing", "publish_draft"),
     "search": ("limen.cli.searching", "search_records"),
     "select": ("limen.cli.extracting", "select_rows"),
     "show": ("limen.cli.inspecting", "show_bundle"),
@@ -93,7 +98,7 @@ def main(debug: bool, verbose: bool) -> None:
     """
     Publish, query and extend high-dimensional results on new-physics models.
 
-    Exit codes: 0 done; 1 refused (what you gave does not pass); 2 misused; 3 not found;
+    Exit codes: 0 done; 1 refused (what you gave does not pass); 2 misused; 3 network, or not found;
     4 integrity; 5 done in part (some rows refused, listed).
     """
     logger = logging.getLogger("limen")

@@ -22,7 +22,7 @@ __all__ = ["run_demo", "run_doctor"]
 
 _EXTRAS = {
     "train": ("sklearn", "skl2onnx", "xgboost"),
-    "io": ("pyarrow",),
+    "io": ("iminuit", "jsonpatch", "pyarrow", "pyhf", "scipy"),
 }
 _BASE = ("numpy", "onnx", "onnxruntime", "zarr", "xarray", "h5py", "jsonschema", "pooch", "click")
 
