@@ -61,8 +61,12 @@ def fill(markdown: str) -> str:
 
 
 def file_text(name: str) -> str:
-    """Give a text file of the project, such as an example's README, by its path from the root."""
-    return (ROOT / name).read_text(encoding="utf-8")
+    """
+    Give a text file of the project, such as an example's README, by its path from the root.
+
+    Its links into ``docs/`` become links from a page one folder below it.
+    """
+    return (ROOT / name).read_text(encoding="utf-8").replace("](../../docs/", "](../")
 
 
 def verbs() -> str:

@@ -18,11 +18,21 @@ from limen.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-EXAMPLES = sorted((ROOT / "examples").glob("*/README.md"))
+# Those that train models; the commands of the others are tested where their subject is.
+LONG = ("gambit", "pyhf")
+EXAMPLES = [ROOT / "examples" / name / "README.md" for name in ("gambit", "pyhf", "slha")]
 PAGES = [DOCS / "get-started.md", *sorted(DOCS.glob("sources/*.md")), *EXAMPLES]
+
+
+def named(page: Path) -> str:
+    """Name a page in the tests."""
+    return str(page.relative_to(ROOT))
+
+
 VERBS = main.list_commands(None)  # type: ignore[arg-type]
 DATA = "LIMEN_SHARED_DATA"
 FENCE = re.compile(r"^```(\w+(?: exec)?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", "build")
 # What a browser loads by itself; a link that a reader may follow is none of it.
 LOADED = re.compile(
     r"""<(?:script|img|iframe)[^>]*\ssrc=["']?(?:https?:)?//[^>]*>"""
@@ -55,7 +65,11 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[pytest.mark.long] * (p.parent.name in LONG)) for p in PAGES],
+    ids=named,
+)
 def test_the_commands_of_a_page_run(
     page: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -69,7 +83,8 @@ def test_the_commands_of_a_page_run(
     if DATA in text:
         environment[DATA] = str(request.getfixturevalue("shared_data").resolve())
     if page.name == "README.md":
-        shutil.copytree(page.parent, place)
+        shutil.copytree(page.parents[1], tmp_path / "examples", ignore=_NOT_COPIED)
+        place = tmp_path / "examples" / page.parent.name
     else:
         place.mkdir()
     if "limen-demo/" in text:
@@ -93,7 +108,7 @@ def test_pages_are_read_as_scripts() -> None:
     assert script(page) == ("limen doctor\n\npython - <<'END_OF_BLOCK'\nx = 1\nEND_OF_BLOCK\n")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_pages_show_no_command_that_does_not_exist(page: Path) -> None:
     verbs = set(VERBS) | {"--help", "--version"}
     bodies = [body for language, body in FENCE.findall(page.read_text()) if language != "text"]

@@ -118,3 +118,13 @@ def test_no_habit_is_seen_where_there_is_none(text):
 
 def test_undefined_values_are_nan_without_a_warning():
     assert np.isnan(Expression("log(a)").evaluate({"a": np.array([-1.0])})).all()
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "m - 1e999", "m - " + "9" * 400])
+def test_a_number_beyond_floating_point_is_refused(text):
+    with pytest.raises(ExpressionError, match=r"a number above 1\.8e308"):
+        Expression(text)
+
+
+def test_a_tower_of_powers_is_infinite_at_once():
+    assert np.isinf(Expression("m * 9**9**9**9").evaluate({"m": np.ones(1)})).all()

@@ -504,8 +504,11 @@ HOSTILE = {
     "no-metadata": (lambda m: m.pop("zarr.json"), "no zarr.json"),
     "not-json": (lambda m: m.update({"zarr.json": b"{"}), "not JSON"),
     "not-utf8": (lambda m: m.update({"zarr.json": b"\xff\xfe\xfd"}), "not JSON"),
-    "nested": (nested, "not JSON"),
-    "not-a-group": (lambda m: m.update({"zarr.json": b"[]"}), "inline consolidated"),
+    "nested": (nested, "nested deeper"),
+    "name-twice": (lambda m: m.update({"zarr.json": b'{"a": 1, "a": 2}'}), "twice in one object"),
+    "nan": (lambda m: m.update({"zarr.json": b'{"a": NaN}'}), "found NaN"),
+    "transformers": (edit("storage_transformers", value=[{"name": "x"}]), "storage transformers"),
+    "not-a-group": (lambda m: m.update({"zarr.json": b"[]"}), "found list"),
     "not-consolidated": (
         lambda m: m.update({"zarr.json": b'{"zarr_format":3,"node_type":"group"}'}),
         "inline consolidated",

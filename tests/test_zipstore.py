@@ -19,7 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limen.errors import IntegrityError, StorageError, UsageError
-from limen.zipstore import ZipWriter, directory, file_reader, open_store, read_directory, writer
+from limen.zipstore import (
+    ZipWriter,
+    check_headers,
+    directory,
+    file_reader,
+    open_store,
+    read_directory,
+    writer,
+)
 
 MEMBERS = {"a/c/0": b"0123456789", "a/c/1": b"", "a/zarr.json": b"{}", "zarr.json": b"{}\n"}
 
@@ -210,7 +218,9 @@ def test_a_foreign_zip_with_extra_fields_folders_and_comment_is_read(comment):
     assert contents(foreign(comment=comment)) == MEMBERS
 
 
-def test_a_foreign_zip_with_data_descriptors_is_read():
+def unseekable() -> bytes:
+    """Write a zip as Python does to a pipe: sizes stand behind the data."""
+
     class Unseekable(io.BytesIO):
         def seekable(self) -> bool:
             return False
@@ -225,7 +235,11 @@ def test_a_foreign_zip_with_data_descriptors_is_read():
     with zipfile.ZipFile(stream, "w") as archive:
         for name, data in MEMBERS.items():
             archive.writestr(name, data)
-    assert contents(stream.getvalue()) == MEMBERS
+    return stream.getvalue()
+
+
+def test_a_foreign_zip_with_data_descriptors_is_read():
+    assert contents(unseekable()) == MEMBERS
 
 
 def test_a_compressed_zip_is_refused():
@@ -261,6 +275,9 @@ HOSTILE = {
     "backslash": (renamed(b"aaaa", b"a\\aa"), "bad name"),
     "nul": (renamed(b"aaaa", b"a\0aa"), "bad name"),
     "drive": (renamed(b"aaaa", b"C:aa"), "bad name"),
+    "control": (renamed(b"aaaa", b"a\x1baa"), "no control characters"),
+    "link": (patched(ZIP, entry_of(ZIP, 0) + 38, "<L", 0o120777 << 16), "a link or a device"),
+    "device": (patched(ZIP, entry_of(ZIP, 0) + 38, "<L", 0o020666 << 16), "a link or a device"),
     "not-utf8": (renamed(b"aaaa", b"\xff\xfeaa"), "broken directory"),
     "encrypted": (patched(ZIP, entry_of(ZIP, 0) + 8, "<H", 1), "encrypted"),
     "other-disk": (patched(ZIP, entry_of(ZIP, 0) + 34, "<H", 1), "disk 1"),
@@ -289,6 +306,31 @@ HOSTILE = {
 def test_a_broken_or_hostile_zip_is_refused(data, match):
     with pytest.raises(IntegrityError, match=match):
         contents(data)
+
+
+@pytest.mark.parametrize(
+    ("at", "layout", "value"),
+    [
+        (0, "<L", 0),
+        (6, "<H", 1),
+        (8, "<H", 8),
+        (14, "<L", 1),
+        (18, "<L", 1),
+        (22, "<L", 1),
+        (26, "<H", 1),
+        (30, "<B", 0x62),
+    ],
+    ids=["signature", "encrypted", "compressed", "crc", "stored", "size", "length", "name"],
+)
+def test_a_header_that_differs_from_the_directory_is_refused(at, layout, value):
+    data = patched(ZIP, at, layout, value)
+    with pytest.raises(IntegrityError, match="a/c/0: its header and the directory differ"):
+        check_headers(Counted(data), len(data))
+
+
+@pytest.mark.parametrize("data", [ZIP, unseekable(), foreign()], ids=["ours", "pipe", "foreign"])
+def test_headers_of_whole_zips_agree_with_the_directory(data):
+    check_headers(Counted(data), len(data))
 
 
 @pytest.mark.parametrize("at", [4, 12, 24, 32, 40, 48], ids=lambda at: f"byte-{at}")

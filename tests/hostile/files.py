@@ -43,7 +43,7 @@ NAMES = (
     _name("tilde", "home folder for a shell", "~root", _RULE),
     _name("hidden", "hidden, such as a journal's folder", ".commit", _RULE),
     _name("empty", "no name", "", _RULE),
-    _name("long", "longer than file systems allow", "x" * 256, "at most 200"),
+    _name("long", "longer than file systems allow", "x" * 256, _RULE),
     _name("manifest-again", "hides the manifest", "Bundle.json", "cannot list itself"),
     _unsafe("reserved", "a device on Windows", "CON", "is reserved on Windows"),
     _unsafe("reserved-suffix", "a device on Windows", "nul.onnx", "is reserved on Windows"),

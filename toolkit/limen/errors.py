@@ -56,6 +56,18 @@ __all__ = [
 ]
 
 
+def _printable(text: str) -> str:
+    """Escape what would command a terminal: messages quote names that strangers gave."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter.isprintable() or letter == "\n"
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 class Fault(NamedTuple):
     """One fault: where it lies (a JSON pointer or a place in a file) and what is wrong."""
 
@@ -63,7 +75,7 @@ class Fault(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{self.pointer}: {self.message}" if self.pointer else self.message
+        return _printable(f"{self.pointer}: {self.message}" if self.pointer else self.message)
 
 
 class LimenError(Exception):
@@ -83,8 +95,8 @@ class LimenError(Exception):
     """
 
     def __init__(self, message: str, faults: Iterable[tuple[str, str]] = ()) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = _printable(message)
+        super().__init__(self.message)
         self.faults = tuple(Fault(*fault) for fault in faults)
 
     def __str__(self) -> str:

@@ -148,9 +148,14 @@ class Expression:
             self._check_call(node, names, over)
         elif isinstance(node, ast.Name):
             names.add(node.id)
-        elif not isinstance(node, ast.Constant) or type(node.value) not in (int, float):
+        else:
+            self._check_number(node)
+
+    def _check_number(self, node: ast.AST) -> None:
+        value = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._refuse(node, "found")
-        elif not abs(node.value) <= _LARGEST:
+        if not value <= _LARGEST:
             raise self._refuse(node, "a number above 1.8e308:")
 
     def _check_condition(self, node: ast.AST, names: set[str], over: set[str]) -> None:

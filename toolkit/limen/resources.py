@@ -179,8 +179,8 @@ def limit_process(*, memory: int, cpu: int) -> None:
     """
     Bound what this process may take from now on; nothing takes it back.
 
-    Files cannot be written any more, and a crash leaves no core file. On systems without such
-    limits (Windows) nothing happens; macOS does not keep the one on memory.
+    No byte can be written to a file any more, and a crash leaves no core file. On systems without
+    such limits (Windows) nothing happens; macOS does not keep the one on memory.
 
     Parameters
     ----------

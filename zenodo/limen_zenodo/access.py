@@ -8,9 +8,9 @@ from pathlib import Path
 from limen.errors import UsageError
 from limen_zenodo.client import Client
 from limen_zenodo.errors import AccessError
+from limen_zenodo.journals import Deposit
 from limen_zenodo.patience import Patience
 from limen_zenodo.sites import PRODUCTION, SANDBOX, Site, site_named
-from limen_zenodo.staging import Deposit
 
 __all__ = ["Draft", "choose_site", "with_token"]
 

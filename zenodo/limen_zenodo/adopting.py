@@ -12,7 +12,7 @@ from limen.bundle import Bundle, open_bundle
 from limen.bundle.changes import GENERATED
 from limen.errors import BundleNotFoundError
 from limen_zenodo.errors import ChecksumError
-from limen_zenodo.staging import Deposit, save_deposit
+from limen_zenodo.journals import Deposit, save_deposit
 
 __all__ = ["adopt"]
 

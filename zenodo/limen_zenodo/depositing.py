@@ -15,17 +15,18 @@ from limen_zenodo import drafts
 from limen_zenodo.access import Draft, choose_site, with_token
 from limen_zenodo.client import Client
 from limen_zenodo.errors import DepositError, RecordNotFoundError
-from limen_zenodo.metadata import deposit_faults, record_document
-from limen_zenodo.patience import Patience
-from limen_zenodo.sites import Site
-from limen_zenodo.staging import (
+from limen_zenodo.journals import (
     Deposit,
     deposit_folder,
     load_deposit,
     open_deposit,
+    release_others,
     save_deposit,
-    stage,
 )
+from limen_zenodo.metadata import deposit_faults, record_document
+from limen_zenodo.patience import Patience
+from limen_zenodo.sites import Site
+from limen_zenodo.staging import stage
 from limen_zenodo.uploading import upload
 from limen_zenodo.versions import refuse_identical, version_before
 
@@ -93,9 +94,9 @@ def deposit(
         _check(opened, folder, deep)
         with open_deposit(folder, document["id"], document["version"]) as entry:
             entry.checked_sha256 = opened.manifest_sha256
-            entry.community = community or entry.community
+            _note_other_source(entry, opened)
             _settle_past(client, entry)
-            sent = _carry_out(client, entry, opened, new_version_of)
+            sent = _carry_out(client, entry, opened, new_version_of, community)
             return Draft.of(archive, entry, tuple(sent))
 
 
@@ -136,12 +137,11 @@ def _settle_past(client: Client, entry: Deposit) -> None:
             f"{client.site.page(entry.record)}; give what you changed a new version: limen edit "
             "BUNDLE --set version=... (a frozen one: -o NEW_BUNDLE)"
         )
-    if entry.state == "review":
-        raise DepositError(
-            f"{entry.page}: waits for the community {entry.community}; it cannot be changed now"
-        )
     try:
-        drafts.read_draft(client, entry.record)
+        if drafts.is_in_review(client, entry):
+            raise DepositError(
+                f"{entry.page}: waits for the community {entry.community}; it cannot be changed now"
+            )
     except RecordNotFoundError:
         _log.warning(
             "%s: the draft %s is gone; a new one is made, with another DOI",
@@ -159,11 +159,29 @@ def _published(client: Client, record: str) -> bool:
     return True
 
 
+def _note_other_source(entry: Deposit, bundle: Bundle) -> None:
+    """Say that a draft was made of another folder; id and version tell bundles apart."""
+    if entry.record and entry.source not in ("", str(bundle.path.resolve())):
+        _log.warning(
+            "%s: %s %s was deposited from %s before; its draft becomes that of this folder (give "
+            "it another id or version if it is another bundle)",
+            bundle.path,
+            entry.bundle,
+            entry.version,
+            entry.source,
+        )
+
+
 def _carry_out(
-    client: Client, entry: Deposit, bundle: Bundle, new_version_of: str | None
+    client: Client,
+    entry: Deposit,
+    bundle: Bundle,
+    new_version_of: str | None,
+    community: str | None,
 ) -> list[str]:
     """Draft, DOI, staged copy, files, document."""
     site, day = client.site, _today()
+    entry.described = False
     save_deposit(entry)
     if not entry.record:
         before = version_before(client, entry, bundle, new_version_of)
@@ -172,6 +190,8 @@ def _carry_out(
             entry.parent_record = before.id
     first = record_document(bundle.manifest, site, marker=entry.marker, day=day)
     drafts.make_draft(client, entry, first)
+    release_others(site, entry)
+    _submit(client, entry, community)
     pids = drafts.reserve_doi(client, entry)
     staged = stage(entry, bundle)
     if entry.parent_record:
@@ -179,14 +199,20 @@ def _carry_out(
     document = record_document(staged, site, marker=entry.marker, day=day, pids=pids)
     sent = upload(client, entry)
     drafts.describe(client, entry, document)
-    if entry.community and not entry.parent_record:
-        drafts.submit_to(client, entry, entry.community)
-    elif entry.community:
-        _log.info("a new version stays in the communities of its record")
-        entry.community = ""
-    entry.state = "draft"
+    entry.described, entry.state = True, "draft"
     save_deposit(entry)
     return sent
+
+
+def _submit(client: Client, entry: Deposit, community: str | None) -> None:
+    if community is None:
+        return
+    if entry.parent_record:
+        _log.warning("--community: left out; a new version stays in the communities of its record")
+        return
+    drafts.submit_to(client, entry, community)
+    entry.community = community
+    save_deposit(entry)
 
 
 def _today() -> str:

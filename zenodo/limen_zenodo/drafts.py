@@ -10,12 +10,21 @@ from typing import Any
 from limen_zenodo.answers import field_faults
 from limen_zenodo.client import Client
 from limen_zenodo.errors import DepositError, NetworkError, RecordNotFoundError, ZenodoError
+from limen_zenodo.journals import Deposit, save_deposit
 from limen_zenodo.metadata import marker_text
 from limen_zenodo.sites import PRODUCTION, SANDBOX
-from limen_zenodo.staging import Deposit, save_deposit
 from limen_zenodo.uploading import once, server_files
 
-__all__ = ["describe", "import_files", "make_draft", "read_draft", "reserve_doi", "submit_to"]
+__all__ = [
+    "describe",
+    "import_files",
+    "is_in_review",
+    "is_submitted",
+    "make_draft",
+    "read_draft",
+    "reserve_doi",
+    "submit_to",
+]
 
 _log = logging.getLogger("limen.zenodo")
 
@@ -57,7 +66,7 @@ def make_draft(client: Client, deposit: Deposit, document: Mapping[str, Any]) ->
 def _new(client: Client, deposit: Deposit, document: Mapping[str, Any]) -> Any:
     if deposit.asked:
         # A process before this one may have made it and not lived to note it.
-        found = _look(client, deposit, 1)
+        found = _look(client, deposit)
         if found is not None:
             return found
     deposit.asked = True
@@ -65,19 +74,19 @@ def _new(client: Client, deposit: Deposit, document: Mapping[str, Any]) -> Any:
     return once(
         client,
         lambda: client.send_json("POST", "/records", document),
-        lambda: _look(client, deposit, _LOOKS),
+        lambda: _look(client, deposit),
     )
 
 
-def _look(client: Client, deposit: Deposit, times: int) -> Any | None:
+def _look(client: Client, deposit: Deposit) -> Any | None:
     """Look among one's own drafts for that of a deposit."""
     waits, unseen = client.waits(), ZenodoError("not among the drafts yet")
-    for attempt in range(times):
+    for attempt in range(_LOOKS):
         found = _with_marker(client, deposit.marker)
         if found is not None:
             return found
         try:
-            if attempt + 1 < times:
+            if attempt + 1 < _LOOKS:
                 waits.wait(None, unseen)
         except ZenodoError:
             break
@@ -88,12 +97,11 @@ def _with_marker(client: Client, marker: str) -> Any | None:
     params = {"q": "is_published:false", "size": "25", "sort": "newest"}
     answer = client.get_json("/user/records", params)
     for _ in range(_PAGES_OF_DRAFTS):
-        hits = answer.get("hits", {}) if isinstance(answer, dict) else {}
-        for hit in hits.get("hits", []):
-            texts = hit.get("metadata", {}).get("additional_descriptions") or []
-            if any(marker_text(marker) in str(text.get("description")) for text in texts):
-                return read_draft(client, str(hit["id"]))
-        following = answer.get("links", {}).get("next") if isinstance(answer, dict) else None
+        for hit in _at(answer, "hits", "hits") or []:
+            texts = _at(hit, "metadata", "additional_descriptions") or []
+            if any(marker_text(marker) in str(_at(text, "description")) for text in texts):
+                return read_draft(client, str(_at(hit, "id")))
+        following = _at(answer, "links", "next")
         if not (isinstance(following, str) and client.site.trusts(following)):
             return None
         answer = client.get_json(following)
@@ -102,25 +110,23 @@ def _with_marker(client: Client, marker: str) -> Any | None:
 
 def _take(client: Client, deposit: Deposit, draft: Any) -> None:
     """Note what the archive says of a draft."""
-    try:
-        record = str(draft["id"])
-        parent = draft.get("parent") or {}
-        page = str((draft.get("links") or {}).get("self_html") or "")
-        doi = str((parent.get("pids") or {}).get("doi", {}).get("identifier") or "")
-        concept = str(parent.get("id") or "")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _no_draft(client) from error
-    if not _RECORD.fullmatch(record) or draft.get("is_published"):
-        raise _no_draft(client)
-    deposit.record, deposit.asked, deposit.concept = record, True, concept
+    record, doi = str(_at(draft, "id")), str(_at(draft, "parent", "pids", "doi", "identifier"))
+    page = str(_at(draft, "links", "self_html"))
+    if not _RECORD.fullmatch(record) or _at(draft, "is_published"):
+        raise NetworkError(f"{client.site.host}: found an answer that is no draft; try again later")
+    deposit.record, deposit.asked = record, True
+    deposit.concept = str(_at(draft, "parent", "id") or "")
     deposit.concept_doi = doi if _DOI.fullmatch(doi) else ""
     trusted = client.site.trusts(page) and page.isprintable()
     deposit.page = page if trusted else f"{client.site.url}/uploads/{record}"
     save_deposit(deposit)
 
 
-def _no_draft(client: Client) -> NetworkError:
-    return NetworkError(f"{client.site.host}: found an answer that is no draft; try again later")
+def _at(document: Any, *path: str) -> Any:
+    """Give a part of an answer; None if it is not there."""
+    for name in path:
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
 
 
 def read_draft(client: Client, record: str) -> Any:
@@ -133,6 +139,24 @@ def read_draft(client: Client, record: str) -> Any:
         If there is none; it may be published.
     """
     return client.get_json(f"/records/{record}/draft")
+
+
+def is_submitted(client: Client, record: str) -> bool:
+    """Tell whether a draft waits for its community; also where the archive does not say."""
+    return (_at(read_draft(client, record), "status") or "in_review") == "in_review"
+
+
+def is_in_review(client: Client, deposit: Deposit) -> bool:
+    """
+    Tell whether a deposit was submitted to its community, and was not declined.
+
+    Raises
+    ------
+    RecordNotFoundError
+        If there is no draft.
+    """
+    submitted = is_submitted(client, deposit.record)
+    return deposit.state == "review" and submitted
 
 
 def reserve_doi(client: Client, deposit: Deposit) -> Mapping[str, Any]:
@@ -177,12 +201,11 @@ def reserve_doi(client: Client, deposit: Deposit) -> Mapping[str, Any]:
         # Zenodo makes both DOIs from the ids, but shows that of the concept after publication only.
         deposit.concept_doi = site.doi(deposit.concept)
     save_deposit(deposit)
-    return dict(draft.get("pids") or {})
+    return dict(_at(draft, "pids") or {})
 
 
 def _doi(draft: Any) -> str:
-    pids = draft.get("pids") if isinstance(draft, dict) else None
-    return str(((pids or {}).get("doi") or {}).get("identifier") or "")
+    return str(_at(draft, "pids", "doi", "identifier") or "")
 
 
 def import_files(client: Client, deposit: Deposit) -> None:
@@ -236,5 +259,5 @@ def submit_to(client: Client, deposit: Deposit, community: str) -> None:
             status=error.status,
             url=error.url,
         ) from error
-    body = {"receiver": {"community": str(found["id"])}, "type": "community-submission"}
+    body = {"receiver": {"community": str(_at(found, "id"))}, "type": "community-submission"}
     client.send_json("PUT", f"/records/{deposit.record}/draft/review", body)

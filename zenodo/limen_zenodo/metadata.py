@@ -58,31 +58,24 @@ def deposit_faults(manifest: Manifest) -> list[Fault]:
         for name, text in _DEMANDED.items()
         if not (flat(manifest[name]) if isinstance(manifest.get(name), str) else manifest.get(name))
     ]
-    files = manifest["files"]
+    return faults + _size_faults(manifest["files"]) + name_faults(manifest["files"])
+
+
+def _size_faults(files: Mapping[str, Any]) -> list[Fault]:
+    faults = []
     number = len(set(files) | set(_ALWAYS_ADDED))
     if number > _MAXIMUM_FILES:
-        faults.append(
-            Fault(
-                "/files",
-                f"found {number} with the generated ones, allowed {_MAXIMUM_FILES} in a record; "
-                "put attachments together in one archive file",
-            )
-        )
+        text = f"found {number} with the generated ones, allowed {_MAXIMUM_FILES} in a record"
+        faults.append(Fault("/files", f"{text}; put attachments together in one archive file"))
     total = sum(entry["bytes"] for entry in files.values())
     if total > _MAXIMUM_BYTES:
-        faults.append(
-            Fault(
-                "/files",
-                f"found {total:,} bytes, allowed {_MAXIMUM_BYTES:,} in a record; publish a "
-                "selection of rows, or write to the archive's support",
-            )
-        )
-    faults += [
+        text = f"found {total:,} bytes, allowed {_MAXIMUM_BYTES:,} in a record"
+        faults.append(Fault("/files", f"{text}; publish a selection of the rows"))
+    return faults + [
         Fault(f"/files/{name}", "found an empty file, which archives refuse; leave it out")
         for name, entry in files.items()
         if entry["bytes"] == 0
     ]
-    return faults + name_faults(files)
 
 
 def record_document(

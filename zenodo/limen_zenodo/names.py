@@ -107,8 +107,10 @@ def name_faults(names: Iterable[str]) -> list[Fault]:
     seen: dict[str, str] = {}
     for name in names:
         said = name_fault(name)
-        other = seen.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
-        if not said and other is not name:
+        plain = unicodedata.normalize("NFKC", name).casefold()
+        other = seen.get(plain)
+        seen.setdefault(plain, name)
+        if not said and other is not None:
             case = f"is the same as {other!r} where case does not count"
             said = f"{'stands twice' if other == name else case}; rename one"
         if said:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from limen import journal
 from limen.bundle import open_bundle
@@ -23,10 +23,7 @@ from limen_zenodo.errors import (
     ServiceUnavailableError,
 )
 from limen_zenodo.identifiers import parse_identifier
-from limen_zenodo.patience import Patience, Waits
-from limen_zenodo.records import Record, parse_record
-from limen_zenodo.sites import Site
-from limen_zenodo.staging import (
+from limen_zenodo.journals import (
     Deposit,
     deposit_folder,
     deposits,
@@ -34,6 +31,9 @@ from limen_zenodo.staging import (
     open_deposit,
     save_deposit,
 )
+from limen_zenodo.patience import Patience, Waits
+from limen_zenodo.records import Record, parse_record
+from limen_zenodo.sites import Site
 from limen_zenodo.uploading import server_files
 
 __all__ = ["find_draft", "publish"]
@@ -73,7 +73,7 @@ def find_draft(
     if isinstance(draft, Draft):
         return draft
     archive = choose_site(production, site)
-    if (Path(draft) / journal.MANIFEST).is_file() or isinstance(draft, Path):
+    if isinstance(draft, Path) or _is_bundle(draft):
         document = open_bundle(draft).manifest
         name, version = document["id"], document["version"]
         entry = load_deposit(deposit_folder(archive, name, version))
@@ -96,6 +96,11 @@ def find_draft(
         f"{draft!r}: no such draft was deposited at {archive.host} from this machine, so its files "
         "cannot be verified; run limen deposit BUNDLE, or publish it on its page"
     )
+
+
+def _is_bundle(draft: str | Path) -> bool:
+    # Unlike a Path, this answers for any text.
+    return os.path.isfile(os.path.join(draft, journal.MANIFEST))
 
 
 def publish(
@@ -170,7 +175,7 @@ def _look(client: Client, entry: Deposit) -> Record | None:
 
 def _refuse_outdated(entry: Deposit, draft: str | Path | None, site: Site) -> None:
     """Refuse a draft that is not the state of the bundle that the user names."""
-    if draft is None or not (Path(draft) / journal.MANIFEST).is_file():
+    if draft is None or not _is_bundle(draft):
         return
     if open_bundle(draft).manifest_sha256 != entry.source_sha256:
         option = "" if site.test else " --production"
@@ -182,7 +187,7 @@ def _refuse_outdated(entry: Deposit, draft: str | Path | None, site: Site) -> No
 def _is_in_review(client: Client, entry: Deposit) -> bool:
     """Tell whether the draft waits for its community already; refuse one that is gone."""
     try:
-        answer = drafts.read_draft(client, entry.record)
+        return drafts.is_in_review(client, entry)
     except RecordNotFoundError as error:
         raise RecordNotFoundError(
             f"{entry.page}: neither a draft nor a record is there any more; run: limen deposit "
@@ -190,11 +195,6 @@ def _is_in_review(client: Client, entry: Deposit) -> bool:
             status=error.status,
             url=error.url,
         ) from error
-    return entry.state == "review" and _status(answer) == "in_review"
-
-
-def _status(answer: Any) -> str:
-    return str(answer.get("status") or "") if isinstance(answer, dict) else ""
 
 
 def _compare(client: Client, entry: Deposit) -> None:
@@ -208,7 +208,7 @@ def _compare(client: Client, entry: Deposit) -> None:
             faults.append(Fault(name, "was not sent"))
         elif not there[name].equals(entry.files[name]):
             faults.append(Fault(name, "is incomplete, or has another size or MD5"))
-    if not entry.files:
+    if not entry.described:
         faults.append(Fault("", "the deposit was not finished"))
     if faults:
         raise ChecksumError.from_faults(
@@ -254,7 +254,7 @@ def _found_out(client: Client, entry: Deposit, trouble: ServiceUnavailableError)
             record = _look(client, entry)
             if record is not None:
                 return record
-            if entry.community and _status(drafts.read_draft(client, entry.record)) == "in_review":
+            if entry.community and drafts.is_submitted(client, entry.record):
                 entry.state = "review"
                 save_deposit(entry)
                 return None
@@ -268,17 +268,6 @@ def _found_out(client: Client, entry: Deposit, trouble: ServiceUnavailableError)
 
 def _settle(entry: Deposit, record: Record, site: Site) -> Record:
     """Note a publication, and let the bundle adopt it."""
-    entry.state = "published"
-    entry.concept = record.concept or entry.concept
-    if record.concept_doi and entry.concept_doi and record.concept_doi != entry.concept_doi:
-        _log.warning(
-            "%s: the concept DOI is %s, the files say %s",
-            record.page,
-            record.concept_doi,
-            entry.concept_doi,
-        )
-    entry.concept_doi = record.concept_doi or entry.concept_doi
-    save_deposit(entry)
     wrong = [
         name
         for name, file in entry.files.items()
@@ -288,8 +277,18 @@ def _settle(entry: Deposit, record: Record, site: Site) -> Record:
     if wrong:
         raise ChecksumError(
             f"{record.page}: is published, but {', '.join(wrong)} are not the files of the staged "
-            "copy; write to the archive's support"
+            "copy; look at that page, and write to the archive's support if it was not you"
         )
+    if record.concept_doi and entry.concept_doi not in ("", record.concept_doi):
+        _log.warning(
+            "%s: its concept DOI is %s, the files say %s",
+            record.page,
+            record.concept_doi,
+            entry.concept_doi,
+        )
+    entry.state, entry.concept = "published", record.concept or entry.concept
+    entry.concept_doi = record.concept_doi or entry.concept_doi
+    save_deposit(entry)
     if not site.test and not entry.adopted:
         adopt(entry)
     return record

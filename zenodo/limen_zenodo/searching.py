@@ -65,6 +65,13 @@ class Found:
     summary: Summary | None = None
     fault: str = ""
 
+    @property
+    def identifier(self) -> str:
+        """What to fetch it by: its DOI, or its page where the archive did not mint the DOI."""
+        if self.record is None or self.doi.startswith(self.record.site.doi_prefix):
+            return self.doi
+        return self.record.page
+
     def to_dict(self) -> dict[str, Any]:
         """Give it as a JSON document."""
         return {

@@ -7,6 +7,7 @@ A model's first run, in a process of its own that can take little and write noth
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -72,11 +73,26 @@ def try_model(folder: Path, name: str, file_bytes: int, limits: Limits) -> list[
     line += [str(folder.resolve()), name, str(memory), str(limits.cpu)]
     try:
         done = subprocess.run(
-            line, stdin=subprocess.DEVNULL, capture_output=True, timeout=limits.wall, check=False
+            line,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=limits.wall,
+            check=False,
+            env=_surroundings(),
         )
     except subprocess.TimeoutExpired:
         return [Fault(f"model {name}", f"its probe took more than {limits.wall:g} s; {_DOUBT}")]
     return _judge(name, done, limits)
+
+
+def _surroundings() -> dict[str, str]:
+    """Give the environment without secrets: what runs a stranger's graph needs none."""
+    secret = ("TOKEN", "SECRET", "PASSWORD", "API_KEY")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not any(word in name.upper() for word in secret)
+    }
 
 
 def _judge(name: str, done: subprocess.CompletedProcess[bytes], limits: Limits) -> list[Fault]:

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,11 @@ _FAULTS_SHOWN = 20
 
 
 def open_examined(
-    path: str | Path, *, trust: bool = False, cache: Path | None = None, limits: Limits | None = None
+    path: str | Path,
+    *,
+    trust: bool = False,
+    cache: Path | None = None,
+    limits: Limits | None = None,
 ) -> Bundle:
     """
     Open a bundle of a stranger after examining all that is there.
@@ -172,7 +177,7 @@ def examine(
         raise IntegrityError.from_faults(where, faults[:_FAULTS_SHOWN])
     present = {name for name in files if (bundle.path / name).exists()}
     if bundle.table["file"] in present:
-        dtypes = {name: column.dtype for name, column in bundle.columns.items()}
+        dtypes = {name: str(column.dtype) for name, column in bundle.columns.items()}
         audit_scan(bundle.part(bundle.table["file"]), dtypes, bundle.n_points)
     _refuse_probes(bundle, present)
     cards = [card for card in bundle.models.values() if card.file in present]
@@ -277,5 +282,6 @@ def _remember(place: Path, facts: Mapping[str, str]) -> None:
         working.write_bytes(schema.canonical_json(dict(facts)))
         working.replace(place)
     except OSError as error:
-        working.unlink(missing_ok=True)
+        with suppress(OSError):
+            working.unlink()
         _log.warning("%s: the pass of a model is not remembered (%s)", place, error.strerror)

@@ -20,7 +20,7 @@ from limen_zenodo.errors import (
     ServiceUnavailableError,
     ZenodoError,
 )
-from limen_zenodo.staging import Deposit, Staged, save_deposit
+from limen_zenodo.journals import Deposit, Staged, save_deposit
 
 __all__ = ["ServerFile", "once", "server_files", "upload"]
 
@@ -141,20 +141,21 @@ def upload(client: Client, deposit: Deposit) -> list[str]:
     for position, name in enumerate(missing, 1):
         size = deposit.files[name].bytes
         _log.info("sending %s, %s bytes (%d of %d)", name, f"{size:,}", position, len(missing))
-        _send(client, deposit, name)
+        _send(client, deposit, name, present.get(name))
         deposit.files[name] = replace(deposit.files[name], sent=True)
         save_deposit(deposit)
     return missing
 
 
-def _send(client: Client, deposit: Deposit, name: str) -> None:
+def _send(client: Client, deposit: Deposit, name: str, known: ServerFile | None) -> None:
     """Send a file until the archive holds it, beginning with what it has of it."""
     file, waits, wrong = deposit.files[name], client.waits(), 0
     while True:
         try:
-            found = _attempt(client, deposit, name)
+            found = _attempt(client, deposit, name, known)
         except (ServiceUnavailableError, _EntryGoneError) as trouble:
             waits.wait(None, trouble)
+            known = server_files(client, deposit.record).get(name)
             continue
         if found.equals(file):
             return
@@ -167,20 +168,20 @@ def _send(client: Client, deposit: Deposit, name: str) -> None:
         if wrong == _TRIES_OF_WRONG_BYTES:
             raise differs
         waits.wait(None, differs)
+        known = found
 
 
 class _EntryGoneError(ZenodoError):
     """The archive has dropped the entry of a file whose transfer broke."""
 
 
-def _attempt(client: Client, deposit: Deposit, name: str) -> ServerFile:
-    """Bring a file one way from whatever state it is in to complete."""
+def _attempt(client: Client, deposit: Deposit, name: str, known: ServerFile | None) -> ServerFile:
+    """Bring a file one way from the state it is known to be in to complete."""
     file, record = deposit.files[name], deposit.record
     place = f"/records/{record}/draft/files/{quote(name, safe='')}"
-    found = server_files(client, record).get(name)
-    if found is not None and found.equals(file):
-        return found
-    if found is not None:
+    if known is not None and known.equals(file):
+        return known
+    if known is not None:
         _delete(client, record, name)
     entry = {"key": name, "size": file.bytes, "checksum": f"md5:{file.md5}"}
     client.send_json("POST", f"/records/{record}/draft/files", [entry])

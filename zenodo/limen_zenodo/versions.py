@@ -12,9 +12,9 @@ from limen.errors import IntegrityError, SchemaError, UsageError
 from limen_zenodo.client import Client
 from limen_zenodo.errors import DepositError, RecordNotFoundError
 from limen_zenodo.identifiers import parse_identifier
+from limen_zenodo.journals import Deposit, deposits
 from limen_zenodo.manifests import read_manifest
 from limen_zenodo.records import Record, find_record
-from limen_zenodo.staging import Deposit, deposits
 
 __all__ = ["refuse_identical", "version_before"]
 

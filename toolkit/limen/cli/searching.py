@@ -18,7 +18,7 @@ _FEW = 8
 
 @click.command()
 @click.argument("query", nargs=-1)
-@click.option("--community", metavar="NAME", help="Only in this community of the archive.")
+@click.option("--community", metavar="SLUG", help="Only in this community of the archive.")
 @click.option("--site", metavar="NAME", help="The archive: zenodo, sandbox or a configured one.")
 @click.option("--all-versions", is_flag=True, help="Also versions that a newer one replaces.")
 @click.option("--limit", default=25, show_default=True, help="Largest number of bundles.")
@@ -78,7 +78,7 @@ def _described(bundle: Found) -> list[str]:
     lines = [bundle.title or "(no title)", f"  {'DOI':<10}  {bundle.doi}"]
     lines += [f"  {name:<10}  {text}" for name, text in facts if text]
     if bundle.summary is not None and not bundle.fault:
-        lines.append(f"  {'next':<10}  limen fetch {bundle.doi}")
+        lines.append(f"  {'next':<10}  limen fetch {bundle.identifier}")
     return [*lines, ""]
 
 

@@ -249,7 +249,7 @@ def _check_paths(paths: Sequence[Path], format: str | None) -> None:
 
 
 def _may_be_folder(path: Path, format: str | None) -> bool:
-    if format in FORMATS:
+    if format is not None and format in FORMATS:
         return FORMATS[format].folders
     return path.is_dir() and any(
         form.folders and form.recognise is not None and form.recognise(path)

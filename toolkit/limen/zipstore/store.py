@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from functools import cache
@@ -58,6 +57,8 @@ def range_store(read: Read, members: Mapping[str, Member], *, where: str = "zip"
 @cache
 def _store_class() -> Callable[[Read, Mapping[str, Member], str], Store]:
     """Define the store on first use: importing zarr costs more than all the rest of this module."""
+    import asyncio
+
     from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 
     def span(request: ByteRequest | None, size: int) -> tuple[int, int]:

@@ -1,0 +1,338 @@
+"""
+What was fetched before: bundles by host and record, each with a lock beside it.
+
+``records/HOST/ID/`` is a bundle, ``records/HOST/ID.lock.json`` says what was asked and what it led
+to, ``records/HOST/asked/`` leads from concepts and DOIs of others to records.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from limen import journal, schema
+from limen.errors import LimenError, UsageError
+from limen.resources import cache_folder
+from limen_zenodo.errors import NetworkError
+from limen_zenodo.identifiers import Identifier
+from limen_zenodo.incoming import incoming_folder
+from limen_zenodo.records import Record
+from limen_zenodo.sites import Site
+
+__all__ = ["Lock", "Locked", "Store", "cached", "clear"]
+
+_RECORD = re.compile(r"[a-z0-9][a-z0-9-]{0,60}")
+_LOCK = ".lock.json"
+_LARGEST = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """
+    A file of a pinned record.
+
+    Parameters
+    ----------
+    size : int
+        Bytes.
+    md5, sha256 : str
+        Of the record and of the manifest; empty if not stated.
+    """
+
+    size: int
+    md5: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """
+    What was asked for and what it led to.
+
+    Parameters
+    ----------
+    asked : tuple of str
+        Every spelling that led here.
+    site, host : str
+        Name and host of the archive.
+    record, concept : str
+        Ids of the version and of its concept.
+    doi, concept_doi : str
+    title, version, updated : str
+        As the record had them.
+    resolved : str
+        When it was pinned (UTC).
+    manifest_sha256 : str
+        Of ``bundle.json``.
+    files : dict of str to Locked
+        All files of the record.
+    seen : dict of str to list
+        Size and time of change of the files in the cache that were verified and examined.
+    tried : bool
+        Whether the probes of all models seen were run.
+    """
+
+    asked: tuple[str, ...]
+    site: str
+    host: str
+    record: str
+    concept: str
+    doi: str
+    concept_doi: str
+    title: str
+    version: str
+    updated: str
+    resolved: str
+    manifest_sha256: str
+    files: Mapping[str, Locked] = field(default_factory=dict)
+    seen: Mapping[str, list[int]] = field(default_factory=dict)
+    tried: bool = False
+
+    @classmethod
+    def of(
+        cls, record: Record, asked: str, sha256: str, manifest: Mapping[str, Mapping[str, Any]]
+    ) -> Lock:
+        """Pin a record whose manifest has this SHA-256 and these ``files``."""
+        files = {
+            name: Locked(file.size, file.md5, str(manifest.get(name, {}).get("sha256", "")))
+            for name, file in record.files.items()
+        }
+        files[journal.MANIFEST] = replace(files[journal.MANIFEST], sha256=sha256)
+        return cls(
+            (asked,),
+            record.site.name,
+            record.site.host,
+            record.id,
+            record.concept,
+            record.doi,
+            record.concept_doi,
+            record.title,
+            record.version,
+            record.updated,
+            time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            sha256,
+            files,
+        )
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Lock:
+        """
+        Read it from its JSON document.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If it is none.
+        """
+        given = {key: document[key] for key in cls.__dataclass_fields__}
+        given["asked"] = tuple(given["asked"])
+        given["files"] = {name: Locked(**entry) for name, entry in given["files"].items()}
+        return cls(**given)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as a JSON document."""
+        document = asdict(self)
+        return {"format": "1.0"} | document | {"asked": list(self.asked)}
+
+
+class Store:
+    """
+    The cache of one archive.
+
+    Parameters
+    ----------
+    site : Site
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.root = cache_folder() / "records" / re.sub(r"[^A-Za-z0-9.-]", "_", site.host)
+
+    def folder(self, record: str) -> Path:
+        """
+        Give the folder of a record's bundle; it may not exist.
+
+        Raises
+        ------
+        NetworkError
+            If an archive gave an id that is none.
+        """
+        if not _RECORD.fullmatch(record):
+            raise NetworkError(f"{self.site.host}: found {record!r} where an id was expected")
+        return self.root / record
+
+    def lock(self, record: str) -> Lock | None:
+        """Give the lock of a record; None if there is none that can be read."""
+        folder = self.folder(record)
+        return _load(folder.with_name(f"{record}{_LOCK}"))
+
+    def save(self, lock: Lock) -> None:
+        """
+        Write a lock.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        folder = self.folder(lock.record)
+        _write(folder.with_name(f"{lock.record}{_LOCK}"), lock.to_dict())
+
+    def pinned(self, identifier: Identifier) -> Lock | None:
+        """Give the lock that an identifier was resolved to before."""
+        if identifier.record:
+            own = self.lock(identifier.record)
+            if own is not None:
+                return own
+        try:
+            record = str(schema.load_json(self._asked(identifier), _LARGEST)["record"])
+        except (LimenError, OSError, KeyError):
+            return None
+        return self.lock(record) if _RECORD.fullmatch(record) else None
+
+    def pin(self, identifier: Identifier, record: str) -> None:
+        """Remember what a concept or a DOI of others led to."""
+        if identifier.record != record:
+            facts = {"asked": identifier.record or identifier.doi, "record": record}
+            _write(self._asked(identifier), facts)
+
+    def _asked(self, identifier: Identifier) -> Path:
+        name = identifier.record
+        if not name:
+            name = f"doi-{hashlib.sha256(identifier.doi.encode()).hexdigest()[:32]}"
+        return self.root / "asked" / f"{name}.json"
+
+    def forget(self, record: str) -> int:
+        """
+        Remove what is kept of a record, and give its bytes.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be removed.
+        """
+        folder = self.folder(record)
+        size = _bytes(folder)
+        with journal.storing(folder):
+            folder.with_name(f"{record}{_LOCK}").unlink(missing_ok=True)
+            for path in (folder, incoming_folder(folder)):
+                if path.is_symlink():
+                    path.unlink()
+                elif path.exists():
+                    shutil.rmtree(path)
+            for path in self.root.glob("asked/*.json"):
+                with suppress(LimenError):
+                    if schema.load_json(path, _LARGEST).get("record") == record:
+                        path.unlink(missing_ok=True)
+        return size
+
+
+def cached() -> list[tuple[Lock, Path, int]]:
+    """
+    List what the cache holds.
+
+    Returns
+    -------
+    list of (Lock, Path, int)
+        Each record's lock, folder, and bytes on disk.
+    """
+    found = []
+    for path in sorted((cache_folder() / "records").glob(f"*/*{_LOCK}")):
+        lock = _load(path)
+        if lock is not None:
+            folder = path.with_name(path.name.removesuffix(_LOCK))
+            found.append((lock, folder, _bytes(folder)))
+    return found
+
+
+def clear(identifiers: Iterable[Identifier] | None = None) -> list[tuple[str, int]]:
+    """
+    Remove records from the cache.
+
+    Parameters
+    ----------
+    identifiers : iterable of Identifier, optional
+        Which; with a concept, all its versions. Everything that was ever fetched by default.
+
+    Returns
+    -------
+    list of (str, int)
+        DOI and bytes of what was removed.
+
+    Raises
+    ------
+    UsageError
+        If one of them is not in the cache; nothing is removed then.
+    StorageError
+        If something cannot be removed.
+    """
+    known = cached()
+    if identifiers is None:
+        removed = [(lock.doi or lock.record, size) for lock, _, size in known]
+        for name in ("records", "manifests", "trials"):
+            place = cache_folder() / name
+            with journal.storing(place):
+                if place.exists():
+                    shutil.rmtree(place)
+        return removed
+    chosen: dict[Path, tuple[Lock, Site]] = {}
+    for identifier in identifiers:
+        here = [
+            (lock, folder)
+            for lock, folder, _ in known
+            if lock.host == identifier.site.host and _fits(lock, identifier)
+        ]
+        if not here:
+            raise UsageError(
+                f"{identifier.asked}: is not in the cache; see what is: limen cache list"
+            )
+        chosen |= {folder: (lock, identifier.site) for lock, folder in here}
+    return [
+        (lock.doi or lock.record, Store(site).forget(lock.record))
+        for lock, site in chosen.values()
+    ]
+
+
+def _fits(lock: Lock, identifier: Identifier) -> bool:
+    if identifier.record:
+        return identifier.record in (lock.record, lock.concept)
+    return identifier.doi in (lock.doi.lower(), lock.concept_doi.lower())
+
+
+def _load(path: Path) -> Lock | None:
+    try:
+        return Lock.from_dict(schema.load_json(path, _LARGEST))
+    except (LimenError, OSError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _write(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a document whole or not at all, whoever else writes it."""
+    working = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with journal.storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            working.write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
+            working.replace(path)
+        finally:
+            working.unlink(missing_ok=True)
+
+
+def _bytes(folder: Path) -> int:
+    """Sum up the files of a folder as they are now."""
+    total = 0
+    with suppress(OSError):
+        for path in folder.iterdir():
+            with suppress(OSError):
+                total += path.lstat().st_size
+    return total
