@@ -93,7 +93,7 @@ def schemas() -> str:
         rows = "\n".join(_row(*entry) for entry in _fields(schema, read, name, "", (name,)))
         parts.append(
             f"## {name}\n\n{schema['title']}. {schema['description']}\n\n"
-            f"| field | | value | meaning |\n|---|---|---|---|\n{rows}\n"
+            f"| field | value | meaning |\n|---|---|---|\n{rows}\n"
         )
     return "\n".join(parts)
 
@@ -174,9 +174,9 @@ def _row(path: str, required: bool, schema: Mapping[str, Any], reference: str) -
     value = _value(schema)
     if reference:
         value = f"{value} of [{reference}](#{reference})"
-    needed = "required" if required else ""
+    value = f"required; {value}" if required else value
     meaning = str(schema.get("description", schema.get("title", "")))
-    cells = (f"`{path}`", needed, value, meaning)
+    cells = (f"`{path}`", value, meaning)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -211,6 +211,27 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
         subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Start an archive on this machine that is Zenodo to Limen, with a fresh cache and no token."""
+    from standin import StandIn
+
+    with StandIn() as site:
+        text = (
+            f'[zenodo]\nurl = "{site.url}"\nresolver = "{site.resolver}"\n'
+            'doi_prefix = "10.5281/zenodo."\n'
+            f'[elsewhere]\nurl = "{site.url}"\nresolver = "{site.resolver}"\n'
+            'doi_prefix = "10.1234/else."\n'
+        )
+        path = tmp_path / "sites.toml"
+        path.write_text(text, encoding="utf-8")
+        monkeypatch.setenv("LIMEN_SITES", str(path))
+        monkeypatch.setenv("LIMEN_CACHE", str(tmp_path / "cache"))
+        for name in ("ZENODO_TOKEN", "ZENODO_SANDBOX_TOKEN", "LIMEN_OFFLINE"):
+            monkeypatch.delenv(name, raising=False)
+        yield site
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Give the folder of the real data."""

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from click.testing import Result
 
 from limen.cli import main
+from limen.cli.running import EXIT_CODES, PARTLY, REFUSED
+from limen.readers.formats import FORMATS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-# Those that train models; the commands of the others are tested where their subject is.
-LONG = ("gambit", "pyhf")
+# The commands of the other examples are tested where their subject is.
 EXAMPLES = [ROOT / "examples" / name / "README.md" for name in ("gambit", "pyhf", "slha")]
-PAGES = [DOCS / "get-started.md", *sorted(DOCS.glob("sources/*.md")), *EXAMPLES]
-
-
-def named(page: Path) -> str:
-    """Name a page in the tests."""
-    return str(page.relative_to(ROOT))
-
-
+LONG = ("pyhf",)
+ZENODO = sorted(DOCS.glob("zenodo/*.md"))
+PAGES = [DOCS / "get-started.md", *sorted(DOCS.glob("sources/*.md")), *ZENODO, *EXAMPLES]
 VERBS = main.list_commands(None)  # type: ignore[arg-type]
 DATA = "LIMEN_SHARED_DATA"
 FENCE = re.compile(r"^```(\w+(?: exec)?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -41,15 +42,40 @@ LOADED = re.compile(
 )
 
 
-def script(page: str) -> str:
-    """Make one script of a page's commands, in the order of reading."""
-    parts = []
-    for language, body in FENCE.findall(page):
-        if language == "sh":
-            parts.append(body)
-        elif language == "python exec":
-            parts.append(f"python - <<'END_OF_BLOCK'\n{body}END_OF_BLOCK\n")
-    return "\n".join(parts)
+def named(page: Path) -> str:
+    """Name a page in the tests."""
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Give what a page has run, in the order of reading: language and text of each block."""
+    return [found for found in FENCE.findall(page) if found[0] in ("sh", "python exec")]
+
+
+def plain(block: str) -> list[list[str]]:
+    """Give the arguments of each line where a block has only calls of limen; else nothing."""
+    lines = os.path.expandvars(block.replace("\\\n", " ")).splitlines()
+    if not all(line.startswith("limen ") for line in lines):
+        return []
+    words = [list(shlex.shlex(line, posix=True, punctuation_chars=True)) for line in lines]
+    if any(set(word) <= set("();<>|&") for line in words for word in line):
+        return []
+    return [shlex.split(line)[1:] for line in lines]
+
+
+def run_block(language: str, body: str, limen: Callable[..., Result]) -> None:
+    """Run a block; in this process if it can be, which saves the start of a program per line."""
+    for call in (calls := plain(body) if language == "sh" else []):
+        result = limen(*call)
+        assert result.exit_code == 0, f"{call}: {result.output}"
+    if calls:
+        return
+    line = ["bash", "-e", "-o", "pipefail", "-c", body]
+    if language != "sh":
+        line = [sys.executable, "-c", body]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, f"{body}: {done.stdout}{done.stderr}"
+    assert "Traceback" not in done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +85,27 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from limen.training import train
 
     path = tmp_path_factory.mktemp("demo") / "limen-demo"
-    bundle = make_example(path / "bsll10", n=800, toys=30)
+    bundle = make_example(path / "bsll10", n=400, toys=10)
     for name, target in (("region", "outside_95cr"), ("loglike", "loglike")):
         train(bundle, target, name=name, options={"n_estimators": 20})
     return path
+
+
+@pytest.fixture
+def archives(small_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stand in for Zenodo, which holds the example as 7000002, and for its sandbox."""
+    from standin import StandIn
+
+    title = json.loads((small_demo / "bsll10" / "bundle.json").read_bytes())["title"]
+    with StandIn() as zenodo, StandIn(doi_prefix="10.5072") as sandbox:
+        metadata = {"subjects": [{"subject": "limen-bundle"}]}
+        zenodo.publish(small_demo / "bsll10", title, metadata)
+        places = {"zenodo": zenodo, "sandbox": sandbox}
+        tables = [f'[{name}]\nurl = "{site.url}"\n' for name, site in places.items()]
+        (tmp_path / "sites.toml").write_text("".join(tables), encoding="utf-8")
+        monkeypatch.setenv("LIMEN_SITES", str(tmp_path / "sites.toml"))
+        monkeypatch.setenv("ZENODO_SANDBOX_TOKEN", sandbox.token())
+        yield
 
 
 @pytest.mark.parametrize(
@@ -71,17 +114,21 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=named,
 )
 def test_the_commands_of_a_page_run(
-    page: Path, tmp_path: Path, request: pytest.FixtureRequest
+    page: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    limen: Callable[..., Result],
 ) -> None:
     text = page.read_text(encoding="utf-8")
     home, place = tmp_path / "home", tmp_path / "work"
     home.mkdir()
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(home),
-    }
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    if page in ZENODO:
+        request.getfixturevalue("archives")
     if DATA in text:
-        environment[DATA] = str(request.getfixturevalue("shared_data").resolve())
+        monkeypatch.setenv(DATA, str(request.getfixturevalue("shared_data").resolve()))
     if page.name == "README.md":
         shutil.copytree(page.parents[1], tmp_path / "examples", ignore=_NOT_COPIED)
         place = tmp_path / "examples" / page.parent.name
@@ -89,23 +136,28 @@ def test_the_commands_of_a_page_run(
         place.mkdir()
     if "limen-demo/" in text:
         shutil.copytree(request.getfixturevalue("small_demo"), place / "limen-demo")
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", script(text)],
-        cwd=place,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stdout
-    assert "Traceback" not in done.stdout
+    monkeypatch.chdir(place)
+    for language, body in blocks(text):
+        run_block(language, body, limen)
 
 
-def test_pages_are_read_as_scripts() -> None:
+def test_pages_are_read_block_by_block() -> None:
     page = "```console\n$ no\n```\n```sh\nlimen doctor\n```\n```python exec\nx = 1\n```\n```python\ny\n```\n"
-    assert script(page) == ("limen doctor\n\npython - <<'END_OF_BLOCK'\nx = 1\nEND_OF_BLOCK\n")
+    assert blocks(page) == [("sh", "limen doctor\n"), ("python exec", "x = 1\n")]
+
+
+@pytest.mark.parametrize(
+    ("block", "calls"),
+    [
+        ("limen show a \\\n  --json\n", [["show", "a", "--json"]]),
+        ("limen select a --where 'm > 5' -o b\n", [["select", "a", "--where", "m > 5", "-o", "b"]]),
+        ("limen show a | head\n", []),
+        ("limen show a\ncat b\n", []),
+    ],
+    ids=["continued", "quoted", "pipe", "other program"],
+)
+def test_blocks_of_calls_alone_are_told_from_others(block: str, calls: list[list[str]]) -> None:
+    assert plain(block) == calls
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
@@ -121,6 +173,37 @@ def test_every_verb_is_in_the_docs(verb: str, generate: ModuleType) -> None:
     assert f"`limen {verb} " in (DOCS / "command-line.md").read_text(encoding="utf-8")
     assert f"## limen {verb}\n" in generate.verbs()
     assert f"Usage: limen {verb} " in generate.verbs()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_and_its_options_are_in_the_docs(name: str) -> None:
+    text = (DOCS / "command-line.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if re.match(rf"\| [^|]*`{name}`", line))
+    assert {word for word in FORMATS[name].options if f"`{word}`" not in row} == set()
+    assert f"`{name}`" in (DOCS / "scan-document.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("code", sorted({code for _, code in EXIT_CODES} | {PARTLY, REFUSED}))
+def test_every_exit_code_is_in_the_docs(code: int) -> None:
+    text = (DOCS / "command-line.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| {code} \| \w+", text, re.MULTILINE)
+
+
+def test_the_short_scan_document_can_be_packed_and_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limen: Callable[..., Result]
+) -> None:
+    blocks = FENCE.findall((DOCS / "scan-document.md").read_text(encoding="utf-8"))
+    document = next(body for language, body in blocks if language == "yaml")
+    lines = shlex.split("\n".join(body for language, body in blocks if language == "sh"))
+    rows = [f"{100 + row},{row % 10},{row % 7 / 10}" for row in range(60)]
+    (tmp_path / "toy.csv").write_text("\n".join(["m,g,cls", *rows]), encoding="utf-8")
+    (tmp_path / "scan.yaml").write_text(document, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert limen("pack", "scan.yaml", "-o", "mybundle").exit_code == 0
+    starts = [place for place, word in enumerate(lines) if word == "limen"]
+    for start, end in pairwise([*starts, len(lines)]):
+        done = limen(*lines[start + 1 : end])
+        assert done.exit_code == 0, done.output
 
 
 @pytest.fixture(scope="module")

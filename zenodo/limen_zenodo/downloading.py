@@ -54,6 +54,11 @@ class Transfer:
     progress : Progress
     stop : threading.Event
         Set to break off; what has arrived is kept.
+
+    Attributes
+    ----------
+    found : str
+        MD5 of the last bytes that were wrong; empty if there were none.
     """
 
     client: Client
@@ -62,6 +67,7 @@ class Transfer:
     folder: Path
     progress: Progress
     stop: threading.Event = field(default_factory=threading.Event)
+    found: str = field(default="", init=False)
 
     def __call__(self, url: str, output_file: Any, pooch: Any = None, **_: Any) -> None:
         """
@@ -99,6 +105,7 @@ class Transfer:
             wrong = receiver.wrong()
             if not wrong:
                 return
+            self.found = receiver.md5
             part.path.write_bytes(b"")
             self.progress.add(-self.file.size)
             if attempt == _TRIES_OF_WRONG_BYTES:
@@ -153,11 +160,16 @@ class _Receiver:
                 f"{free:,}; free space or choose another place"
             )
 
+    @property
+    def md5(self) -> str:
+        """MD5 of the bytes that are there."""
+        return self._md5.hexdigest()
+
     def wrong(self) -> str:
         """Say how the bytes differ from what record and manifest say; empty if they do not."""
         file = self._work.file
         for name, found, wanted, source in (
-            ("MD5", self._md5.hexdigest(), file.md5, "record"),
+            ("MD5", self.md5, file.md5, "record"),
             ("SHA-256", self._sha256.hexdigest(), self._work.sha256, "manifest"),
         ):
             if wanted and found != wanted:
@@ -228,6 +240,7 @@ class _Receiver:
             )
         try:
             self._stream.write(block)
+            self._stream.flush()
         except OSError as error:
             raise self._storage(error) from error
         self._note(block)

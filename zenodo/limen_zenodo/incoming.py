@@ -24,7 +24,9 @@ __all__ = ["Part", "adopt_part", "incoming_folder", "waiting_room"]
 _STALE = 7 * 86_400.0
 _TAG_BYTES = 300
 _RELEASED = 0
-_NAME = re.compile(r"(?P<what>[0-9a-f]{16})\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)\.[0-9a-f]+\.part")
+_NAME = re.compile(
+    r"(?P<what>[0-9a-f]{16})\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)\.[0-9a-f]+\.part"
+)
 _ROOM = re.compile(r"(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)\.[0-9a-f]+\.room")
 
 

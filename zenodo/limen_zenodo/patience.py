@@ -79,7 +79,9 @@ class Waits:
         self.waited += delay
 
 
-def demanded_wait(headers: Mapping[str, str], now: float | None = None) -> float | None:
+def demanded_wait(
+    headers: Mapping[str, str], now: float | None = None, *, status: int = 429
+) -> float | None:
     """
     Read from an answer how long it asks to wait.
 
@@ -89,6 +91,8 @@ def demanded_wait(headers: Mapping[str, str], now: float | None = None) -> float
         Of an answer that refused the request.
     now : float, optional
         The time [s since 1970].
+    status : int
+        Of the answer.
 
     Returns
     -------
@@ -101,8 +105,13 @@ def demanded_wait(headers: Mapping[str, str], now: float | None = None) -> float
     37.0
     >>> demanded_wait({"X-RateLimit-Reset": "1010"}, now=1000.0)
     10.0
+    >>> demanded_wait({"Retry-After": "37", "X-RateLimit-Remaining": "12"}, status=503) is None
+    True
     """
     now = time.time() if now is None else now
+    # Zenodo sends the other headers with every answer, also where requests are left.
+    if status != 429 and headers.get("X-RateLimit-Remaining", "0").strip() != "0":
+        return None
     after = headers.get("Retry-After", "").strip()
     if after.isdigit():
         return float(after)

@@ -15,6 +15,7 @@ from limen.journal import MANIFEST
 from limen_zenodo.catalogue import known_bundles
 from limen_zenodo.client import Client
 from limen_zenodo.errors import DepositError, NetworkError, RecordNotFoundError, ZenodoError
+from limen_zenodo.fetching import is_offline
 from limen_zenodo.manifests import Summary, one_line, read_manifest, summarise, summarise_entry
 from limen_zenodo.patience import Patience
 from limen_zenodo.records import Record, parse_record
@@ -122,7 +123,8 @@ def search(
     token : str, optional
         By default from the environment variable that the site names.
     offline : bool
-        Look into the catalogue only, in which every word must occur; nothing is sent.
+        Look into the catalogue only, in which every word must occur; nothing is sent. Also by the
+        variable ``LIMEN_OFFLINE``.
     patience : Patience, optional
 
     Returns
@@ -142,7 +144,7 @@ def search(
     """
     if limit < 1:
         raise UsageError(f"limit: found {limit}, allowed 1 or more")
-    if offline:
+    if offline or is_offline():
         return list(islice(_in_catalogue(query), limit))
     home = site if isinstance(site, Site) else site_named(site or PRODUCTION.name)
     params = {

@@ -148,7 +148,7 @@ class Transport:
                 with response:
                     data = self.body(response)
                 trouble = refusal(response, data, self.site, authenticated=self.authenticated)
-                demanded = demanded_wait(response.headers)
+                demanded = demanded_wait(response.headers, status=status)
             if not taken:
                 raise trouble
             waits.wait(demanded, trouble)

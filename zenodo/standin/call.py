@@ -118,7 +118,9 @@ class Call:
         if not data:
             return {}
         if self.headers.get("Content-Type", "").split(";")[0].strip() != "application/json":
-            raise RefusalError(415, "Invalid 'Content-Type' header. Expected one of: application/json")
+            raise RefusalError(
+                415, "Invalid 'Content-Type' header. Expected one of: application/json"
+            )
         try:
             return json.loads(data)
         except ValueError as error:

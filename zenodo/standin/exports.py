@@ -61,7 +61,12 @@ def _schema_org(call: Call, entry: Entry) -> str:
 
 def _dublin_core(call: Call, entry: Entry) -> str:
     title, names, day, doi = _parts(entry)
-    fields = [("title", title), *(("creator", n) for n in names), ("date", day), ("identifier", doi)]
+    fields = [
+        ("title", title),
+        *(("creator", n) for n in names),
+        ("date", day),
+        ("identifier", doi),
+    ]
     inner = "".join(f"<dc:{name}>{escape(text)}</dc:{name}>" for name, text in fields)
     return (
         '<oai_dc:dc xmlns:dc="http://purl.org/dc/elements/1.1/" '

@@ -7,7 +7,6 @@ import io
 import mimetypes
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,9 +102,3 @@ class StoredFile:
             while size > 0 and (piece := stream.read(min(PIECE, size))):
                 size -= len(piece)
                 yield piece
-
-    def discard(self) -> None:
-        """Remove an uploaded file from the disk."""
-        if isinstance(self.source, Path):
-            with suppress(FileNotFoundError):
-                self.source.unlink()

@@ -14,13 +14,42 @@ _SCHEMES = (
     (re.compile(r"(?:arxiv:)?(\d{4}\.\d{4,5}(v\d+)?|[a-z-]+/\d{7})", re.I), "arxiv"),
     (re.compile(r"https?://\S+", re.I), "url"),
 )
-_CAMEL = (
-    "isCitedBy cites isSupplementTo isSupplementedBy isContinuedBy continues isNewVersionOf "
-    "isPreviousVersionOf isPartOf hasPart isReferencedBy references isDocumentedBy documents "
-    "isDerivedFrom isSourceOf requires isRequiredBy isIdenticalTo isAlternateIdentifier "
-    "isDescribedBy describes hasVersion isVersionOf isObsoletedBy obsoletes isVariantFormOf "
-    "isOriginalFormOf isReviewedBy reviews isCompiledBy compiles hasMetadata isMetadataFor"
-).split()
+_CAMEL = [
+    "isCitedBy",
+    "cites",
+    "isSupplementTo",
+    "isSupplementedBy",
+    "isContinuedBy",
+    "continues",
+    "isNewVersionOf",
+    "isPreviousVersionOf",
+    "isPartOf",
+    "hasPart",
+    "isReferencedBy",
+    "references",
+    "isDocumentedBy",
+    "documents",
+    "isDerivedFrom",
+    "isSourceOf",
+    "requires",
+    "isRequiredBy",
+    "isIdenticalTo",
+    "isAlternateIdentifier",
+    "isDescribedBy",
+    "describes",
+    "hasVersion",
+    "isVersionOf",
+    "isObsoletedBy",
+    "obsoletes",
+    "isVariantFormOf",
+    "isOriginalFormOf",
+    "isReviewedBy",
+    "reviews",
+    "isCompiledBy",
+    "compiles",
+    "hasMetadata",
+    "isMetadataFor",
+]
 _RELATIONS = {name.lower(): name for name in _CAMEL}
 
 

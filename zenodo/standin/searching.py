@@ -8,15 +8,29 @@ from urllib.parse import urlencode
 
 from standin.answers import Answer, RefusalError, json_answer
 from standin.call import RDM, Call
-from standin.query import parse_query
+from standin.query import Test, parse_query
 from standin.shapes import describe, draft_document
 from standin.store import Community, Entry
 
 __all__ = ["community", "community_records", "page_of", "search", "user_records", "versions"]
 
 _SORTS = frozenset(
-    "bestmatch newest oldest version mostviewed mostdownloaded publication-desc publication-asc "
-    "updated-desc updated-asc mostrecent -mostrecent -bestmatch -version".split()
+    [
+        "bestmatch",
+        "newest",
+        "oldest",
+        "version",
+        "mostviewed",
+        "mostdownloaded",
+        "publication-desc",
+        "publication-asc",
+        "updated-desc",
+        "updated-asc",
+        "mostrecent",
+        "-mostrecent",
+        "-bestmatch",
+        "-version",
+    ]
 )
 _INVALID = "Invalid querystring parameters."
 
@@ -72,7 +86,11 @@ def _known(call: Call, slug: str) -> Community:
 
 def _community(call: Call, one: Community) -> dict[str, Any]:
     here = f"{call.api}/communities/{one.slug}"
-    policy = {"visibility": "public", "record_submission_policy": "open", "members_visibility": "public"}
+    policy = {
+        "visibility": "public",
+        "record_submission_policy": "open",
+        "members_visibility": "public",
+    }
     policy["review_policy"] = "open" if one.open else "closed"
     links = {
         "self": here,
@@ -126,7 +144,8 @@ def _answer(call: Call, here: str, entries: Iterable[Entry]) -> Answer:
     order = call.query.get("sort", "bestmatch" if call.query.get("q") else "newest")
     if order not in _SORTS:
         raise RefusalError(400, _INVALID, [("sort", f"Invalid sort option '{order}'.")])
-    kept = _sorted([entry for entry in entries if _asked(call, entry)], order)
+    test = parse_query(call.query.get("q", ""), old_names=call.store.options.zenodo)
+    kept = _sorted([entry for entry in entries if _asked(call, entry, test)], order)
     shown = kept[size * (number - 1) : size * number]
     links = {"self": _page_link(call, here, number, size)}
     if size * number < min(len(kept), call.store.options.window):
@@ -143,8 +162,7 @@ def _answer(call: Call, here: str, entries: Iterable[Entry]) -> Answer:
     return json_answer(document, kind=RDM if call.accept == RDM else "application/json")
 
 
-def _asked(call: Call, entry: Entry) -> bool:
-    test = parse_query(call.query.get("q", ""), old_names=call.store.options.zenodo)
+def _asked(call: Call, entry: Entry, test: Test) -> bool:
     kind = call.query.get("type", "") or call.query.get("resource_type", "")
     content = entry.content.metadata.get("resource_type", {}).get("id", "")
     if kind and content.partition("-")[0] != kind.partition("-")[0]:

@@ -75,7 +75,12 @@ def _headers(call: Call, file: StoredFile) -> dict[str, str]:
 def _part(call: Call, headers: dict[str, str], size: int) -> tuple[int, int] | None:
     """Give start and stop of the range asked for; None for the whole file."""
     match = _RANGE.fullmatch(call.headers.get("Range", "").replace(" ", ""))
-    if not call.store.options.ranges or call.method != "GET" or not match or not any(match.groups()):
+    if (
+        not call.store.options.ranges
+        or call.method != "GET"
+        or not match
+        or not any(match.groups())
+    ):
         return None
     condition = call.headers.get("If-Range")
     if condition and condition not in (headers.get("ETag"), headers["Last-Modified"]):

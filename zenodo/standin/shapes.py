@@ -12,7 +12,15 @@ from standin.legacy import to_legacy
 from standin.store import Edit, Entry
 from standin.validation import faults_of
 
-__all__ = ["describe", "draft_document", "file_entry", "file_list", "links_of", "quoted", "readable"]
+__all__ = [
+    "describe",
+    "draft_document",
+    "file_entry",
+    "file_list",
+    "links_of",
+    "quoted",
+    "readable",
+]
 
 
 def quoted(key: str) -> str:
@@ -216,7 +224,7 @@ def _rdm(call: Call, entry: Entry, content: Edit, *, draft: bool) -> dict[str, A
         "revision_id": entry.revision,
         "is_published": entry.published,
         "is_draft": draft,
-        "status": "published" if not draft else "draft" if not entry.published else "published",
+        "status": "published" if entry.published else "draft",
         "pids": _pids(call, entry, content, draft=draft),
         "parent": parent,
         "versions": {"is_latest": _is_latest(call, entry), "index": entry.index},
@@ -224,13 +232,7 @@ def _rdm(call: Call, entry: Entry, content: Edit, *, draft: bool) -> dict[str, A
         "metadata": _completed(content.metadata),
         "custom_fields": {},
         "files": _rdm_files(call, entry, draft=draft),
-        "media_files": {
-            "enabled": False,
-            "count": 0,
-            "entries": {},
-            "order": [],
-            "total_bytes": 0,
-        },
+        "media_files": {"enabled": False, "count": 0, "entries": {}, "order": [], "total_bytes": 0},
         "deletion_status": {"is_deleted": False, "status": "P"},
         "links": links_of(call, entry, draft=draft),
         "ui": {},

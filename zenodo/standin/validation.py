@@ -10,25 +10,107 @@ __all__ = ["FIELDS", "REQUIRED", "faults_of", "known_fields"]
 
 REQUIRED = "Missing data for required field."
 FIELDS = frozenset(
-    "resource_type creators title additional_titles publisher publication_date subjects "
-    "contributors dates languages identifiers related_identifiers sizes formats version rights "
-    "copyright description additional_descriptions locations funding references".split()
+    [
+        "resource_type",
+        "creators",
+        "title",
+        "additional_titles",
+        "publisher",
+        "publication_date",
+        "subjects",
+        "contributors",
+        "dates",
+        "languages",
+        "identifiers",
+        "related_identifiers",
+        "sizes",
+        "formats",
+        "version",
+        "rights",
+        "copyright",
+        "description",
+        "additional_descriptions",
+        "locations",
+        "funding",
+        "references",
+    ]
 )
 _TYPES = re.compile(
     r"(dataset|software(-[a-z]+)?|model|workflow|other|lesson|poster|presentation|event|video|"
     r"physicalobject|image(-[a-z]+)?|publication(-[a-z]+)?)"
 )
 _RELATIONS = frozenset(
-    "iscitedby cites issupplementto issupplementedby iscontinuedby continues isdescribedby "
-    "describes hasmetadata ismetadatafor isnewversionof ispreviousversionof ispartof haspart "
-    "isreferencedby references isdocumentedby documents iscompiledby compiles isvariantformof "
-    "isoriginalformof isidenticalto isalternateidentifier isreviewedby reviews isderivedfrom "
-    "issourceof requires isrequiredby isobsoletedby obsoletes ispublishedin hasversion "
-    "isversionof".split()
+    [
+        "iscitedby",
+        "cites",
+        "issupplementto",
+        "issupplementedby",
+        "iscontinuedby",
+        "continues",
+        "isdescribedby",
+        "describes",
+        "hasmetadata",
+        "ismetadatafor",
+        "isnewversionof",
+        "ispreviousversionof",
+        "ispartof",
+        "haspart",
+        "isreferencedby",
+        "references",
+        "isdocumentedby",
+        "documents",
+        "iscompiledby",
+        "compiles",
+        "isvariantformof",
+        "isoriginalformof",
+        "isidenticalto",
+        "isalternateidentifier",
+        "isreviewedby",
+        "reviews",
+        "isderivedfrom",
+        "issourceof",
+        "requires",
+        "isrequiredby",
+        "isobsoletedby",
+        "obsoletes",
+        "ispublishedin",
+        "hasversion",
+        "isversionof",
+    ]
 )
 _SCHEMES = frozenset(
-    "ark arxiv bibcode crossreffunderid doi ean13 eissn grid handle igsn isbn isni issn istc "
-    "lissn lsid pmid purl upc url urn w3id other pmcid ads cstr rrid ascl hal swh".split()
+    [
+        "ark",
+        "arxiv",
+        "bibcode",
+        "crossreffunderid",
+        "doi",
+        "ean13",
+        "eissn",
+        "grid",
+        "handle",
+        "igsn",
+        "isbn",
+        "isni",
+        "issn",
+        "istc",
+        "lissn",
+        "lsid",
+        "pmid",
+        "purl",
+        "upc",
+        "url",
+        "urn",
+        "w3id",
+        "other",
+        "pmcid",
+        "ads",
+        "cstr",
+        "rrid",
+        "ascl",
+        "hal",
+        "swh",
+    ]
 )
 
 
@@ -96,7 +178,9 @@ def _creators(metadata: dict[str, Any]) -> list[tuple[str, str]]:
             found.append((where, REQUIRED))
             continue
         if person.get("type") not in ("personal", "organizational"):
-            found.append((f"{where}.type", "Invalid value. Choose one of ['organizational', 'personal']."))
+            found.append(
+                (f"{where}.type", "Invalid value. Choose one of ['organizational', 'personal'].")
+            )
         elif person["type"] == "personal" and not person.get("family_name"):
             found.append((f"{where}.family_name", "Family name cannot be blank."))
         elif person["type"] == "organizational" and not person.get("name"):
@@ -127,7 +211,9 @@ def _related(metadata: dict[str, Any]) -> list[tuple[str, str]]:
             found.append((f"{where}.scheme", "Invalid scheme."))
         relation = entry.get("relation_type", {}).get("id")
         if relation not in _RELATIONS:
-            found.append((f"{where}.relation_type", "Invalid relation type." if relation else REQUIRED))
+            found.append(
+                (f"{where}.relation_type", "Invalid relation type." if relation else REQUIRED)
+            )
     return found
 
 
@@ -143,7 +229,9 @@ def _access(access: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
     for key in ("record", "files"):
         if access.get(key) not in ("public", "restricted"):
-            found.append((f"access.{key}", "Invalid value. Choose one of ['public', 'restricted']."))
+            found.append(
+                (f"access.{key}", "Invalid value. Choose one of ['public', 'restricted'].")
+            )
     if access.get("record") == "restricted":
         found.append(("access.record", "Restricted records are disabled."))
     embargo = access.get("embargo") or {}

@@ -29,6 +29,7 @@ EXIT_CODES: tuple[tuple[type[errors.LimenError], int], ...] = (
 
 _VERBS = {
     "add-model": ("limen.cli.modelling", "adopt_model"),
+    "cache": ("limen.cli.fetching", "cache"),
     "check": ("limen.cli.inspecting", "check_bundle"),
     "cite": ("limen.cli.inspecting", "cite_bundle"),
     "demo": ("limen.cli.showing_off", "run_demo"),
@@ -37,6 +38,7 @@ _VERBS = {
     "doctor": ("limen.cli.showing_off", "run_doctor"),
     "edit": ("limen.cli.authoring", "edit_bundle"),
     "export": ("limen.cli.extracting", "export_bundle"),
+    "fetch": ("limen.cli.fetching", "fetch_bundle"),
     "freeze": ("limen.cli.authoring", "freeze_bundle"),
     "init": ("limen.cli.authoring", "draft_document"),
     "pack": ("limen.cli.authoring", "pack_bundle"),

@@ -1,0 +1,122 @@
+"""Verbs that get published bundles and look after what is kept of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from limen.cli.arguments import as_json, print_json
+from limen.errors import UsageError
+
+__all__ = ["cache", "fetch_bundle"]
+
+
+@click.command()
+@click.argument("doi", metavar="DOI")
+@click.option(
+    "--parts",
+    default="manifest,models",
+    show_default=True,
+    metavar="PART,...",
+    help="manifest, models, scan, preview, documents, attachments, all, or names of files.",
+)
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of your own; the cache by default.",
+)
+@click.option("--site", metavar="NAME", help="The archive: zenodo, sandbox or a configured one.")
+@click.option("--latest", is_flag=True, help="Ask again which version is the newest.")
+@click.option("--offline", is_flag=True, help="Only what is in the cache; ask nobody.")
+@click.option("--trust", is_flag=True, help="Do not run the probes of the models.")
+@as_json
+def fetch_bundle(
+    doi: str,
+    parts: str,
+    output: Path | None,
+    site: str | None,
+    latest: bool,
+    offline: bool,
+    trust: bool,
+    json_wanted: bool,
+) -> None:
+    """Fetch the bundle with this DOI, id or address, or parts of it; checked and examined."""
+    from limen_zenodo.fetching import fetch_parts
+
+    names = [name.strip() for name in parts.split(",") if name.strip()]
+    found = fetch_parts(
+        doi, names, path=output, site=site, latest=latest, offline=offline, trust=trust
+    )
+    bundle, lock = found.bundle, found.lock
+    if json_wanted:
+        print_json(
+            {
+                "folder": str(bundle.path),
+                "site": lock.site,
+                "record": lock.record,
+                "doi": lock.doi,
+                "concept_doi": lock.concept_doi,
+                "manifest_sha256": lock.manifest_sha256,
+                "fetched": found.files,
+                "bytes": sum(found.files.values()),
+                "present": list(found.present),
+            }
+        )
+        return
+    click.echo(str(bundle.path))
+    moved = f"{len(found.files)} files, {sum(found.files.values()):,} bytes" if found.files else ""
+    facts = f"{bundle.manifest['id']} {bundle.manifest['version']}"
+    click.echo(f"{facts}, {lock.doi or lock.record}: {moved or 'nothing to fetch'}", err=True)
+    next_line = f"limen predict {bundle.path} ..." if bundle.models else f"limen show {bundle.path}"
+    click.echo(f"cite it: limen cite {bundle.path}; next: {next_line}", err=True)
+
+
+@click.group()
+def cache() -> None:
+    """Look at, or clear, what was fetched before."""
+
+
+@cache.command("list")
+@as_json
+def list_cache(json_wanted: bool) -> None:
+    """Say which bundles are in the cache."""
+    from limen_zenodo.cache import cached
+
+    found = cached()
+    if json_wanted:
+        print_json(
+            [
+                lock.to_dict() | {"folder": str(folder), "bytes": size}
+                for lock, folder, size in found
+            ]
+        )
+        return
+    for lock, folder, size in found:
+        title = "".join(letter for letter in lock.title if letter.isprintable())[:60]
+        click.echo(f"{lock.doi or lock.record}  {size / 1e6:,.1f} MB  {title}")
+        click.echo(f"  {folder}")
+    plural = "" if len(found) == 1 else "s"
+    total = sum(size for _, _, size in found)
+    click.echo(f"{len(found)} bundle{plural}, {total / 1e6:,.1f} MB", err=True)
+
+
+@cache.command("clear")
+@click.argument("doi", nargs=-1, metavar="[DOI]...")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def clear_cache(doi: tuple[str, ...], yes: bool) -> None:
+    """Remove bundles from the cache; all, if no DOI is given."""
+    from limen_zenodo.cache import clear
+    from limen_zenodo.identifiers import parse_identifier
+
+    identifiers = [parse_identifier(text) for text in doi] or None
+    if not identifiers and not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("cache: nobody can be asked here; run: limen cache clear --yes")
+        click.confirm("Remove everything that was fetched?", abort=True, err=True)
+    removed = clear(identifiers)
+    total = sum(size for _, size in removed)
+    click.echo(f"removed {len(removed)} from the cache, {total / 1e6:,.1f} MB", err=True)
