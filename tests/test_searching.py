@@ -254,6 +254,11 @@ def test_signs_of_the_query_language_are_plain_text(
     assert [bundle.title for bundle in search(query, patience=QUICK)] == [title]
 
 
+def test_a_long_query_is_refused(archive: Any) -> None:
+    with pytest.raises(UsageError, match="found 501 characters, allowed 500"):
+        search("a" * 501, patience=QUICK)
+
+
 def test_a_raw_query_that_is_wrong_is_refused_in_words(put: Callable[..., Any]) -> None:
     with pytest.raises(UsageError, match="does not understand it"):
         search('title:"open', raw=True, patience=QUICK)
@@ -474,6 +479,7 @@ def test_the_catalogue_is_searched_without_a_request(
     assert limen("search", "--catalogue", "gluino").stdout == ""
     monkeypatch.setenv("LIMEN_OFFLINE", "1")
     assert len(search()) == 1
+    assert limen("search", "--community", "bsm-scans").exit_code == 2
     assert archive.log == []
 
 

@@ -18,25 +18,20 @@ from limen_zenodo.errors import DepositError, NetworkError, RecordNotFoundError,
 from limen_zenodo.fetching import is_offline
 from limen_zenodo.manifests import Summary, one_line, read_manifest, summarise, summarise_entry
 from limen_zenodo.patience import Patience
+from limen_zenodo.queries import KEYWORD, archive_query, wanted_words
 from limen_zenodo.records import Record, parse_record
-from limen_zenodo.sites import PRODUCTION, SANDBOX, Site, site_named
+from limen_zenodo.sites import PRODUCTION, Site, site_named
 
 __all__ = ["KEYWORD", "Found", "search"]
 
 _log = logging.getLogger("limen.zenodo")
 
-# By this keyword a record says that it is a bundle.
-KEYWORD = "limen-bundle"
-
 _GUEST_PAGE, _PAGE = 25, 100
 _MOST_REQUESTS = 40
 _MOST_HITS = 1000
-_LONGEST_QUERY = 500
 _THREADS = 4
 _PATIENCE = Patience(budget=90.0)
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_TOKENS = re.compile(r'"([^"]*)"|(\S+)')
-_OPERATORS = frozenset({"AND", "OR", "NOT", "TO"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +140,14 @@ def search(
     if limit < 1:
         raise UsageError(f"limit: found {limit}, allowed 1 or more")
     if offline or is_offline():
+        if community or site or raw:
+            raise UsageError("query: found no network, allowed plain words in the catalogue only")
+        if not offline:
+            _log.warning("LIMEN_OFFLINE is set: looking into the catalogue only")
         return list(islice(_in_catalogue(query), limit))
     home = site if isinstance(site, Site) else site_named(site or PRODUCTION.name)
     params = {
-        "q": _asked(query, home, raw=raw),
+        "q": archive_query(query, home, raw=raw),
         "sort": "bestmatch" if query.strip() else "newest",
     }
     if all_versions:
@@ -166,7 +165,7 @@ def search(
 
 
 def _in_catalogue(query: str) -> Iterator[Found]:
-    words = [(phrase or word).casefold() for phrase, word in _TOKENS.findall(query)]
+    words = wanted_words(query)
     for entry in known_bundles():
         models = entry.get("models", [])
         texts = [entry[name] for name in ("id", "doi", "title")] + [entry.get("theory", "")]
@@ -178,28 +177,6 @@ def _in_catalogue(query: str) -> Iterator[Found]:
             yield Found(
                 entry["doi"], summary.title, summary.version, summary.bytes, summary=summary
             )
-
-
-def _asked(query: str, site: Site, *, raw: bool) -> str:
-    if len(query) > _LONGEST_QUERY:
-        raise UsageError(f"query: found {len(query)} characters, allowed {_LONGEST_QUERY}")
-    if raw:
-        return query
-    # Zenodo still has the names of its fields from before it ran InvenioRDM.
-    zenodo = site.name in (PRODUCTION.name, SANDBOX.name)
-    field = "keywords" if zenodo else "metadata.subjects.subject"
-    terms = [_term(phrase, word) for phrase, word in _TOKENS.findall(query)]
-    return " AND ".join([*filter(None, terms), f'{field}:"{KEYWORD}"'])
-
-
-def _term(phrase: str, word: str) -> str:
-    """Write a word or phrase so that no sign of it is one of the query language."""
-    text = (phrase or word).replace('"', "").strip()
-    plain = text.isidentifier() or text.isalnum()
-    if not text or (plain and not phrase and text not in _OPERATORS):
-        return text
-    escaped = text.replace("\\", "\\\\")
-    return f'"{escaped}"'
 
 
 def _place(client: Client, community: str | None) -> str:
