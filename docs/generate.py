@@ -16,6 +16,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ("scan-document", "bundle", "column", "model-card", "probe", "catalogue")
 _MARK = re.compile(r"^<!-- fill: (\w+)(?: (\S+))? -->$", re.MULTILINE)
+_CELL = re.compile(r"<td>(?:(?!</td>).)*?<code>([^<]*)</code>.*?</td>", re.DOTALL)
+_FLAG = re.compile(r"(?<=<code>)--[\w-]+(?=</code>)")
+_OPTION = re.compile(r"(?<= )(?:\[[^\]<]*\]|-[\w-]+ [^ <\[]+)")
 _ROLE = re.compile(r":(?:attr|class|exc|func|meth|mod):(?=<code)")
 
 
@@ -30,12 +33,21 @@ def on_config(config: Any) -> Any:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace each mark of a page; called by mkdocs for every page."""
-    return fill(markdown)
+    return fill(markdown).replace("```python exec\n", "```python\n")
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Take away the roles of reStructuredText that docstrings hold; called for every page."""
-    return _ROLE.sub("", html)
+    """Mend what was made of docstrings and tables; called by mkdocs for every page."""
+    plain = _FLAG.sub(r'<span class="option">\g<0></span>', _ROLE.sub("", html))
+    return _CELL.sub(_mend_cell, plain)
+
+
+def _mend_cell(cell: re.Match[str]) -> str:
+    """Take the escapes out of code in a table, and keep an option of a verb in one line."""
+    code = cell[0].replace("\\|", "|")
+    if cell[1].startswith("limen "):
+        code = _OPTION.sub(r'<span class="option">\g<0></span>', code)
+    return code
 
 
 def fill(markdown: str) -> str:

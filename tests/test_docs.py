@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 import shlex
@@ -27,12 +26,12 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 # The commands of the other examples are tested where their subject is.
 EXAMPLES = [ROOT / "examples" / name / "README.md" for name in ("gambit", "pyhf", "slha")]
-LONG = ("pyhf",)
 ZENODO = sorted(DOCS.glob("zenodo/*.md"))
 PAGES = [DOCS / "get-started.md", *sorted(DOCS.glob("sources/*.md")), *ZENODO, *EXAMPLES]
 VERBS = main.list_commands(None)  # type: ignore[arg-type]
 DATA = "LIMEN_SHARED_DATA"
 FENCE = re.compile(r"^```(\w+(?: exec)?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CALL = re.compile(r"^(limen (?:.*\\\n)*.*\n)", re.MULTILINE)
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "build")
 # What a browser loads by itself; a link that a reader may follow is none of it.
 LOADED = re.compile(
@@ -52,30 +51,32 @@ def blocks(page: str) -> list[tuple[str, str]]:
     return [found for found in FENCE.findall(page) if found[0] in ("sh", "python exec")]
 
 
-def plain(block: str) -> list[list[str]]:
-    """Give the arguments of each line where a block has only calls of limen; else nothing."""
-    lines = os.path.expandvars(block.replace("\\\n", " ")).splitlines()
-    if not all(line.startswith("limen ") for line in lines):
+def steps(block: str) -> list[str]:
+    """Part a block of shell into calls of limen and what stands between them."""
+    return [step for step in CALL.split(block) if step.strip()]
+
+
+def plain(step: str) -> list[str]:
+    """Give the arguments of a call of limen that needs no shell; else nothing."""
+    line = os.path.expandvars(step.replace("\\\n", " ")).strip()
+    if not CALL.match(step):
         return []
-    words = [list(shlex.shlex(line, posix=True, punctuation_chars=True)) for line in lines]
-    if any(set(word) <= set("();<>|&") for line in words for word in line):
-        return []
-    return [shlex.split(line)[1:] for line in lines]
+    words = shlex.shlex(line, posix=True, punctuation_chars=True)
+    return [] if any(set(word) <= set("();<>|&") for word in words) else shlex.split(line)[1:]
 
 
 def run_block(language: str, body: str, limen: Callable[..., Result]) -> None:
-    """Run a block; in this process if it can be, which saves the start of a program per line."""
-    for call in (calls := plain(body) if language == "sh" else []):
-        result = limen(*call)
-        assert result.exit_code == 0, f"{call}: {result.output}"
-    if calls:
-        return
-    line = ["bash", "-e", "-o", "pipefail", "-c", body]
-    if language != "sh":
-        line = [sys.executable, "-c", body]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, f"{body}: {done.stdout}{done.stderr}"
-    assert "Traceback" not in done.stderr
+    """Run a block; what can be in this process, which saves the start of a program per call."""
+    for step in steps(body) if language == "sh" else [body]:
+        if call := plain(step):
+            result = limen(*call)
+            assert result.exit_code == 0, f"{step}: {result.output}"
+            continue
+        start = [sys.executable] if language != "sh" else ["bash", "-e", "-o", "pipefail"]
+        line = [*start, "-c", step]
+        done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=240)
+        assert done.returncode == 0, f"{step}: {done.stdout}{done.stderr}"
+        assert "Traceback" not in done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -94,25 +95,24 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def archives(small_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Stand in for Zenodo, which holds the example as 7000002, and for its sandbox."""
+    from limen_zenodo import deposit, publish
     from standin import StandIn
 
-    title = json.loads((small_demo / "bsll10" / "bundle.json").read_bytes())["title"]
+    bundle = Path(shutil.copytree(small_demo / "bsll10", tmp_path / "published"))
     with StandIn() as zenodo, StandIn(doi_prefix="10.5072") as sandbox:
-        metadata = {"subjects": [{"subject": "limen-bundle"}]}
-        zenodo.publish(small_demo / "bsll10", title, metadata)
         places = {"zenodo": zenodo, "sandbox": sandbox}
         tables = [f'[{name}]\nurl = "{site.url}"\n' for name, site in places.items()]
         (tmp_path / "sites.toml").write_text("".join(tables), encoding="utf-8")
         monkeypatch.setenv("LIMEN_SITES", str(tmp_path / "sites.toml"))
         monkeypatch.setenv("ZENODO_SANDBOX_TOKEN", sandbox.token())
+        with monkeypatch.context() as authors:
+            authors.setenv("LIMEN_CACHE", str(tmp_path / "authors"))
+            deposit(bundle, production=True, token=(token := zenodo.token()), deep=False)
+            publish(bundle, production=True, token=token)
         yield
 
 
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(p, marks=[pytest.mark.long] * (p.parent.name in LONG)) for p in PAGES],
-    ids=named,
-)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_the_commands_of_a_page_run(
     page: Path,
     tmp_path: Path,
@@ -124,6 +124,7 @@ def test_the_commands_of_a_page_run(
     home, place = tmp_path / "home", tmp_path / "work"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("LIMEN_CACHE", str(home / "cache"))
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     if page in ZENODO:
         request.getfixturevalue("archives")
@@ -147,17 +148,27 @@ def test_pages_are_read_block_by_block() -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "calls"),
+    ("step", "call"),
     [
-        ("limen show a \\\n  --json\n", [["show", "a", "--json"]]),
-        ("limen select a --where 'm > 5' -o b\n", [["select", "a", "--where", "m > 5", "-o", "b"]]),
+        ("limen show a \\\n  --json\n", ["show", "a", "--json"]),
+        ("limen select a --where 'm > 5'\n", ["select", "a", "--where", "m > 5"]),
         ("limen show a | head\n", []),
-        ("limen show a\ncat b\n", []),
+        ("cat b\n", []),
     ],
     ids=["continued", "quoted", "pipe", "other program"],
 )
-def test_blocks_of_calls_alone_are_told_from_others(block: str, calls: list[list[str]]) -> None:
-    assert plain(block) == calls
+def test_calls_that_need_no_shell_are_told_from_others(step: str, call: list[str]) -> None:
+    assert plain(step) == call
+
+
+def test_a_block_is_parted_at_calls() -> None:
+    block = "cat > a <<'END'\nx\nEND\nlimen pack a \\\n  -o b\nlimen check b\nls\n"
+    assert steps(block) == [
+        "cat > a <<'END'\nx\nEND\n",
+        "limen pack a \\\n  -o b\n",
+        "limen check b\n",
+        "ls\n",
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
@@ -298,6 +309,8 @@ def test_no_mark_and_no_markup_is_left_over(site: Path) -> None:
     for path in site.glob("**/*.html"):
         text = path.read_text(encoding="utf-8")
         assert "<!-- fill" not in text
+        assert "```" not in text, path.name
+        assert "\\|" not in text, path.name
         assert not re.search(r":(?:func|class|meth):<", text), path.name
     assert "Usage: limen predict" in (site / "reference" / "verbs.html").read_text()
     assert "One- or two-sided test" in (site / "reference" / "schemas.html").read_text()

@@ -9,15 +9,18 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 
-from limen import schema
+from limen import resources, schema
 from limen.bundle import Bundle, file_entry
 from limen.errors import GraphError, IntegrityError, LimenError, StorageError, UsageError
 from limen_zenodo.cache import Store
@@ -227,6 +230,45 @@ def test_a_folder_that_holds_something_else_is_refused(
         with pytest.raises(UsageError, match="holds something else"):
             get(record, path=folder)
         assert names(folder) == before
+
+
+def test_the_folder_in_the_cache_may_be_named_too(record: str) -> None:
+    bundle = get(record)
+    again = get(record, "scan", path=bundle.path)
+    assert names(again.path) == DOCUMENTS | {SCAN}
+
+
+def test_an_empty_folder_is_not_removed_when_nothing_comes(record: str, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    with pytest.raises(RecordNotFoundError):
+        get("999", path=tmp_path / "own")
+    with pytest.raises(UsageError):
+        get(record, "nothing", path=tmp_path / "own" / "new")
+    assert (tmp_path / "own").is_dir()
+
+
+def test_a_record_without_an_md5_is_pinned_by_its_sha256(record: str, archive: StandIn) -> None:
+    for file in archive.record(int(record)).files.values():
+        file.md5 = ""
+    bundle = get(record, "scan")
+    lock = Store(site_named("zenodo")).lock(record)
+    assert lock is not None
+    assert (lock.manifest_sha256, lock.files[SCAN].md5) == (bundle.manifest_sha256, "")
+
+
+def test_many_threads_without_a_lock_do_each_other_no_harm(
+    record: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def granted(folder: Path, *, wait: bool) -> Iterator[bool]:
+        yield True
+
+    monkeypatch.setattr(resources, "folder_lock", granted)
+    with ThreadPoolExecutor(6) as pool:
+        bundles = list(pool.map(lambda _: get(record, "all"), range(6)))
+    for bundle in bundles:
+        assert names(bundle.path) == DOCUMENTS | {SCAN, "preview.csv"}
+    assert not list(bundles[0].path.parent.glob(".*"))
 
 
 def test_a_file_of_ones_own_in_the_folder_is_left_alone(record: str, tmp_path: Path) -> None:
@@ -634,6 +676,32 @@ def test_a_full_disk_is_said_and_leaves_no_part(
     monkeypatch.setenv("LIMEN_CACHE", str(disk / "cache"))
     with pytest.raises(StorageError, match=r"free|full"):
         get(record, "all")
+    assert not list(disk.rglob("*.part"))
+
+
+def test_a_disk_that_fills_up_on_the_way_is_said_and_leaves_no_part(
+    record: str,
+    archive: StandIn,
+    small_disk: Callable[[int], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk = small_disk(1200)
+    monkeypatch.setenv("LIMEN_CACHE", str(disk / "cache"))
+    get(record)
+    archive.fail(Fault(*SCAN_CONTENT, cut=2000, stall=1.5))
+
+    def fill() -> None:
+        while not any(path.stat().st_size == 2000 for path in disk.rglob("*.part")):
+            time.sleep(0.01)
+        with (disk / "other").open("wb", buffering=0) as stream, suppress(OSError):
+            while stream.write(b"x" * 4096) == 4096:
+                pass
+
+    other = threading.Thread(target=fill, daemon=True)
+    other.start()
+    with pytest.raises(StorageError, match="the disk is full"):
+        get(record, "scan")
+    other.join()
     assert not list(disk.rglob("*.part"))
 
 

@@ -15,8 +15,11 @@ from click.testing import Result
 from limen import schema
 from limen.errors import IntegrityError, SchemaError, UsageError
 from limen_zenodo import catalogue
+from limen_zenodo.depositing import deposit
 from limen_zenodo.errors import ChecksumError, NetworkError, RecordNotFoundError
 from limen_zenodo.patience import Patience
+from limen_zenodo.publishing import publish
+from limen_zenodo.records import Record
 from limen_zenodo.searching import search
 from standin import Fault
 
@@ -215,6 +218,19 @@ def test_older_versions_are_found_on_request(put: Callable[..., Any], archive: A
     found = search(all_versions=True, patience=QUICK)
     assert {b.summary.version for b in found if b.summary} == {"1.0.0", "1.1.0"}
     assert sorted(b.record.latest for b in found if b.record) == [False, True]
+
+
+def test_what_was_deposited_and_published_is_found(
+    archive: Any, bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZENODO_TOKEN", archive.token())
+    deposit(bundle_path, production=True, deep=False)
+    record = publish(bundle_path, production=True)
+    (found,) = search("coupling", patience=QUICK)
+    assert isinstance(record, Record)
+    assert (found.doi, found.fault) == (record.doi, "")
+    assert found.summary is not None
+    assert found.summary.parameters == ("m", "g")
 
 
 def test_a_community_is_searched_alone(put: Callable[..., Any]) -> None:

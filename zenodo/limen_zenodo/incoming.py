@@ -117,7 +117,8 @@ def waiting_room(folder: Path) -> Iterator[Path]:
         elif path.name.endswith((".part", ".tag")) and _age(path) > _STALE:
             path.unlink(missing_ok=True)
     room = folder / f"{_host()}.{os.getpid()}.{secrets.token_hex(4)}.room"
-    room.mkdir()
+    # Whoever leaves last removes the folder.
+    room.mkdir(parents=True)
     try:
         yield room
     finally:

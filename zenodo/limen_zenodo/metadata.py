@@ -13,7 +13,7 @@ from limen.documents.identity import bare_doi, bundle_title
 from limen.documents.wording import analysis_text, count
 from limen.errors import Fault
 from limen_zenodo.names import name_faults
-from limen_zenodo.searching import KEYWORD
+from limen_zenodo.queries import KEYWORD
 from limen_zenodo.sites import PRODUCTION, SANDBOX, Site
 
 __all__ = ["deposit_faults", "marker_text", "record_document"]

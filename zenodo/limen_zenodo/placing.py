@@ -112,6 +112,7 @@ def is_right(folder: Path, name: str, lock: Lock, cache: Path) -> bool:
 @contextmanager
 def filling(folder: Path, longest: float) -> Iterator[Place]:
     """Open a folder for what comes; what another process does there is waited for."""
+    made = not folder.exists()
     with journal.storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         incoming = incoming_folder(folder)
@@ -119,8 +120,9 @@ def filling(folder: Path, longest: float) -> Iterator[Place]:
             with _taking_turns(folder, longest), waiting_room(incoming) as room:
                 yield Place(folder, room, incoming)
         finally:
-            with suppress(OSError):
-                folder.rmdir()  # goes only if nothing came
+            if made:
+                with suppress(OSError):
+                    folder.rmdir()  # goes only if nothing came
 
 
 def refuse_other(path: Path | None, files: Mapping[str, Locked]) -> None:
@@ -175,15 +177,15 @@ class Place:
     def put(self, name: str) -> None:
         """Move a complete file from the room to its place."""
         size = (self.room / name).stat().st_size
+        # Another process may have removed it while it was empty.
+        self.folder.mkdir(parents=True, exist_ok=True)
         (self.room / name).replace(self.folder / name)
         self.placed[name] = size
 
     def undo(self) -> None:
-        """Remove what was put there, and the folder if nothing is left."""
+        """Remove what was put there."""
         for name in self.placed:
             (self.folder / name).unlink(missing_ok=True)
-        if self.folder.is_dir() and not any(self.folder.iterdir()):
-            self.folder.rmdir()
 
     def download(self, client: Client, record: Record, lock: Lock, names: Sequence[str]) -> None:
         """

@@ -18,11 +18,11 @@ from limen_zenodo.errors import DepositError, NetworkError, RecordNotFoundError,
 from limen_zenodo.fetching import is_offline
 from limen_zenodo.manifests import Summary, one_line, read_manifest, summarise, summarise_entry
 from limen_zenodo.patience import Patience
-from limen_zenodo.queries import KEYWORD, archive_query, wanted_words
+from limen_zenodo.queries import archive_query, wanted_words
 from limen_zenodo.records import Record, parse_record
 from limen_zenodo.sites import PRODUCTION, Site, site_named
 
-__all__ = ["KEYWORD", "Found", "search"]
+__all__ = ["Found", "search"]
 
 _log = logging.getLogger("limen.zenodo")
 
