@@ -179,14 +179,22 @@ def test_the_first_address_that_the_file_has_serves():
         at(FILE, "MSOFT 1", "EXTPAR 1")
 
 
-@pytest.mark.parametrize("text", ["", "MSOFT", "MSOFT one", "1 MSOFT", "HMIX 2@Q=0", "HMIX 2@Q=x"])
+def test_an_address_may_drop_the_sign_that_belongs_to_the_mixing():
+    data = b"BLOCK MASS\n 1000023 -2.5E2\n"
+    assert at(data, "MASS 1000023").value == -250.0
+    assert at(data, "|MASS 1000023|").value == 250.0
+
+
+@pytest.mark.parametrize(
+    "text", ["|MSOFT 1", "", "MSOFT", "MSOFT one", "1 MSOFT", "HMIX 2@Q=0", "HMIX 2@Q=x"]
+)
 def test_a_text_that_is_no_address_is_refused(text):
     with pytest.raises(UsageError, match="SLHA address"):
         Address.from_text(text)
 
 
 def test_an_address_survives_text_and_document():
-    for text in ("MSOFT 1", "AU 3 3", "HMIX 2@Q=1000"):
+    for text in ("MSOFT 1", "AU 3 3", "HMIX 2@Q=1000", "|MASS 1000022|"):
         address = Address.from_text(text)
         assert str(address) == text
         assert Address.from_dict(address.to_dict()) == address

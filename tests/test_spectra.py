@@ -394,7 +394,7 @@ def test_a_model_without_addresses_says_how_to_add_them(model_path, folder, lime
     done = limen("predict", model_path, folder)
     assert done.exit_code == 1
     assert "columns m, g: found no SLHA address" in done.output
-    assert "limen edit" in done.output
+    assert "pack again" in done.output
 
 
 def test_a_unit_that_the_address_has_not_is_refused():

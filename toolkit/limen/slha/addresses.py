@@ -16,6 +16,7 @@ __all__ = ["Address", "Served", "addresses", "block_unit", "unequal_generations"
 _TEXT = re.compile(
     r"\s*([A-Za-z]\w{0,63})((?:\s+[+-]?\d{1,18}){1,8})\s*(?:@\s*(?:Q\s*=)?\s*(\S+)\s*)?\Z", re.ASCII
 )
+_BARS = re.compile(r"\s*\|(.*)\|\s*\Z", re.ASCII)
 _SAME_SCALE = 1e-6
 _SAME_MASS = 1e-3
 """Running splits the first two generations of equal input masses by less than this."""
@@ -42,11 +43,14 @@ class Address:
         Indices within the block.
     scale : float or None
         Q of the block [GeV]; None takes a block at any scale, if all that there are agree.
+    absolute : bool
+        Whether the sign is dropped: that of a neutralino's mass belongs to its mixing.
     """
 
     block: str
     key: tuple[int, ...]
     scale: float | None = None
+    absolute: bool = False
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Address:
@@ -56,11 +60,16 @@ class Address:
         Examples
         --------
         >>> Address.from_dict({"format": "slha", "block": "au", "key": [3, 3], "scale": "any"})
-        Address(block='AU', key=(3, 3), scale=None)
+        Address(block='AU', key=(3, 3), scale=None, absolute=False)
         """
         scale = document.get("scale", "any")
         key = tuple(int(index) for index in document["key"])
-        return cls(str(document["block"]).upper(), key, None if scale == "any" else float(scale))
+        return cls(
+            str(document["block"]).upper(),
+            key,
+            None if scale == "any" else float(scale),
+            bool(document.get("absolute", False)),
+        )
 
     @classmethod
     def from_text(cls, text: str) -> Address:
@@ -75,9 +84,10 @@ class Address:
         Examples
         --------
         >>> Address.from_text("MSOFT 1"), Address.from_text("hmix 2 @ Q=1000").scale
-        (Address(block='MSOFT', key=(1,), scale=None), 1000.0)
+        (Address(block='MSOFT', key=(1,), scale=None, absolute=False), 1000.0)
         """
-        found = _TEXT.match(text)
+        bars = _BARS.match(text)
+        found = _TEXT.match(bars[1] if bars else text)
         try:
             scale = None if not found or found[3] in (None, "any") else float(found[3])
         except ValueError:
@@ -85,18 +95,21 @@ class Address:
         if not found or (scale is not None and not 0 < scale < math.inf):
             raise UsageError(
                 f"SLHA address: found '{text[:60]}', allowed a block and its indices, with a scale "
-                "where one is meant, such as 'MSOFT 1', 'AU 3 3' or 'HMIX 2@Q=1000'"
+                "where one is meant, such as 'MSOFT 1', 'AU 3 3', 'HMIX 2@Q=1000' or, without its "
+                "sign, '|MASS 1000022|'"
             )
-        return cls(found[1].upper(), tuple(map(int, found[2].split())), scale)
+        return cls(found[1].upper(), tuple(map(int, found[2].split())), scale, bool(bars))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON object of a column's ``source``."""
-        scale = {"scale": "any" if self.scale is None else self.scale}
-        return {"format": "slha", "block": self.block, "key": list(self.key)} | scale
+        rest: dict[str, Any] = {"scale": "any" if self.scale is None else self.scale}
+        rest |= {"absolute": True} if self.absolute else {}
+        return {"format": "slha", "block": self.block, "key": list(self.key)} | rest
 
     def __str__(self) -> str:
         text = " ".join([self.block, *map(str, self.key)])
-        return text if self.scale is None else f"{text}@Q={self.scale:g}"
+        text = text if self.scale is None else f"{text}@Q={self.scale:g}"
+        return f"|{text}|" if self.absolute else text
 
 
 class Served(NamedTuple):
@@ -166,7 +179,8 @@ def value_of(spectrum: Spectrum, source: Sequence[Address]) -> Served:
                 f"found {address} at the scales {_scales(entries)} with different values, allowed "
                 f"one; name the scale in the address, as '{address}@Q={entries[0].scale or 1000:g}'"
             )
-        return Served(entries[0].value, position, entries[0].scale, entries[0].line)
+        value = abs(entries[0].value) if address.absolute else entries[0].value
+        return Served(value, position, entries[0].scale, entries[0].line)
     wanted = " or ".join(map(str, source))
     raise ReadError(f"found no {wanted}, allowed a file that has it; is this another model?")
 

@@ -92,8 +92,8 @@ def read_points(
     if bare:
         raise ColumnError(
             f"columns {', '.join(bare[:20])}: found no SLHA address, so they cannot be read from "
-            "spectra; add them, for example: limen edit BUNDLE --set 'columns."
-            f"{bare[0]}.source=[{{format: slha, block: MSOFT, key: [1]}}]'"
+            "spectra; state it in the scan document and pack again, for example: source: "
+            "[{format: slha, block: MASS, key: [1000022], absolute: true}]"
         )
     stated = {name: _unit(listed[name], source) for name, source in sources.items()}
     found = read_rows(paths, Plan(sources, equal_generations, tuple(assumptions)), workers=workers)
