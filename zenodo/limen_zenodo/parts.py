@@ -62,14 +62,15 @@ def wanted_files(files: Mapping[str, Mapping[str, Any]], parts: Sequence[str]) -
     >>> wanted_files({"scan.zarr.zip": {"role": "scan"}, "x.txt": {"role": "attachment"}}, ["scan"])
     ['scan.zarr.zip']
     """
-    roles: set[str] = {"document"}
+    # Who names files wants these only.
+    roles: set[str] = set()
     names: set[str] = set()
     for part in parts:
         known = _SINGULAR.get(part, part)
         if part in files:
             names.add(part)
         elif known in _ROLES:
-            roles |= set(_ROLES[known])
+            roles |= {"document", *_ROLES[known]}
         elif part != MANIFEST:
             raise UsageError(
                 f"parts: found {part!r}, allowed {', '.join(_ROLES)} or a file of the bundle: "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from limen.cli.arguments import as_json, bundle_argument, metric_lines, print_json
+from limen.cli.places import open_place, place_argument
 from limen.cli.running import CORRUPT, REFUSED
 
 if TYPE_CHECKING:
@@ -53,13 +54,11 @@ def _print_report(bundle: Path, report: Report) -> None:
 
 
 @click.command()
-@bundle_argument
+@place_argument
 @as_json
-def show_bundle(bundle: Path, json_wanted: bool) -> None:
-    """Show what is in BUNDLE; only its manifest is read."""
-    from limen.bundle import open_bundle
-
-    opened = open_bundle(bundle)
+def show_bundle(bundle: str, json_wanted: bool) -> None:
+    """Show what is in BUNDLE, also by its DOI; only its manifest is read."""
+    opened = open_place(bundle)
     if json_wanted:
         print_json(opened.manifest)
         return
@@ -110,15 +109,14 @@ def _columns(bundle: Bundle) -> list[str]:
 
 
 @click.command()
-@bundle_argument
+@place_argument
 @click.option("--bibtex", is_flag=True, help="BibTeX instead of text.")
 @as_json
-def cite_bundle(bundle: Path, bibtex: bool, json_wanted: bool) -> None:
-    """Say how to cite BUNDLE, its analyses and its tools."""
+def cite_bundle(bundle: str, bibtex: bool, json_wanted: bool) -> None:
+    """Say how to cite BUNDLE, also by its DOI, its analyses and its tools."""
     from limen import documents
-    from limen.bundle import open_bundle
 
-    document = open_bundle(bundle).manifest
+    document = open_place(bundle).manifest
     entry, text = documents.bibtex(document), documents.how_to_cite(document)
     if json_wanted:
         print_json({"text": text, "bibtex": entry})

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from limen.cli.answering import Tally, about, print_one, verdict_rows, write_csv, write_file
-from limen.cli.arguments import as_json, bundle_argument, model_names, print_json
+from limen.cli.arguments import as_json, model_names, print_json
 from limen.cli.asking import Asked, point_blocks, point_from_options
+from limen.cli.places import open_place, place_argument
 from limen.cli.running import PARTLY, REFUSED
 from limen.errors import UsageError
 
@@ -22,7 +23,7 @@ __all__ = ["predict_points"]
 
 
 @click.command()
-@bundle_argument
+@place_argument
 @click.argument("points", nargs=-1)
 @click.option("--model", "name", shell_complete=model_names, help="Model, or 'all'.")
 @click.option(
@@ -36,7 +37,7 @@ __all__ = ["predict_points"]
 @click.option("-o", "output", type=click.Path(path_type=Path), help="CSV, Parquet or JSON file.")
 @as_json
 def predict_points(
-    bundle: Path,
+    bundle: str,
     points: tuple[str, ...],
     name: str | None,
     values: tuple[str, ...],
@@ -50,15 +51,14 @@ def predict_points(
     Give a verdict on POINTS: CSV, Parquet or NumPy files, '-' for CSV on stdin, or --set.
 
     Columns go by name; a header may carry a unit, as 'M1 [TeV]'. SLHA spectra, folders and tar
-    archives of them go by the addresses that the bundle states.
+    archives of them go by the addresses that the bundle states. Of a published bundle, given by
+    its DOI, the manifest and the model are fetched, and with --nearest columns of its scan.
     """
-    from limen.bundle import open_bundle
-
     if bool(points) == bool(values):
         raise UsageError("predict: give files of points, or --set NAME=VALUE for one point")
     if output is not None and output.suffix not in (".csv", ".parquet", ".json"):
         raise UsageError(f"-o {output}: allowed are names ending in .csv, .parquet or .json")
-    opened = open_bundle(bundle)
+    opened = open_place(bundle)
     names = list(opened.models) if name == "all" else [opened.model(name).name]
     predictors = {each: opened.predictor(each) for each in names}
     inputs = {column.name: column for each in predictors.values() for column in each.inputs}

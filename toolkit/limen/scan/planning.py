@@ -42,18 +42,17 @@ def prefetch(
     for name, column in columns.items():
         for key, chunks in _touched(column, rows):
             member = members[f"{name}/c/{key}"]
-            if len(chunks) == _chunks_held(column, key):
+            if len(chunks) == _chunks_held(column, key) or member.size < column.index_bytes:
                 whole.append((member.offset, member.size))
             else:
                 parts.append((member, column, chunks))
-    indices = [(*_index_place(member, column), column.index_bytes) for member, column, _ in parts]
+    indices = [_index_place(member, column) for member, column, _ in parts]
     if indices:
         read.prefetch(indices)
-    chunks_of = zip(parts, indices, strict=True)
     found = [
-        span
-        for (member, _, chunks), place in chunks_of
-        for span in _chunk_places(read(*place), member, chunks)
+        place
+        for (member, _, chunks), index in zip(parts, indices, strict=True)
+        for place in _chunk_places(read(*index), member, chunks)
     ]
     if whole or found:
         read.prefetch([*whole, *found])
@@ -80,8 +79,9 @@ def _chunks_held(column: ColumnLayout, key: int) -> int:
     return -(-held // column.chunk_rows)
 
 
-def _index_place(member: Member, column: ColumnLayout) -> tuple[int]:
-    return (member.offset + (0 if column.index_first else member.size - column.index_bytes),)
+def _index_place(member: Member, column: ColumnLayout) -> tuple[int, int]:
+    skipped = 0 if column.index_first else member.size - column.index_bytes
+    return member.offset + skipped, column.index_bytes
 
 
 def _chunk_places(

@@ -1,0 +1,214 @@
+"""Ranges of a remote file that were read before, each kept as a file; and which are missing."""
+
+from __future__ import annotations
+
+import bisect
+import os
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+from limen.journal import storing
+
+__all__ = ["Spans", "joined", "prune"]
+
+_NAME = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
+
+# What is read in vain to spare requests: a share of what is needed, and a constant [byte].
+_SHARE, _CONSTANT = 0.04, 2**19
+_LARGEST_GAP = 2**16
+
+
+def joined(
+    ranges: Iterable[tuple[int, int]], *, share: float = _SHARE, constant: int = _CONSTANT
+) -> list[tuple[int, int]]:
+    """
+    Join ranges into fewer, reading little in vain: the smallest gaps are closed first.
+
+    Parameters
+    ----------
+    ranges : iterable of (int, int)
+        Starts and stops [byte]; they may overlap.
+    share : float
+        What may be read in vain, as a share of what is needed.
+    constant : int
+        And beside it [byte].
+
+    Returns
+    -------
+    list of (int, int)
+        Sorted, apart from each other.
+
+    Examples
+    --------
+    >>> joined([(0, 10), (10, 20), (25, 30), (10_000, 10_010)], share=0.0, constant=5)
+    [(0, 30), (10000, 10010)]
+    """
+    merged: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(stop, merged[-1][1])
+        elif stop > start:
+            merged.append((start, stop))
+    rest = constant + share * sum(stop - start for start, stop in merged)
+    gaps = [after[0] - before[1] for before, after in pairwise(merged)]
+    closed: set[int] = set()
+    for number in sorted(range(len(gaps)), key=gaps.__getitem__):
+        if gaps[number] > min(rest, _LARGEST_GAP):
+            break
+        rest -= gaps[number]
+        closed.add(number)
+    answer: list[tuple[int, int]] = []
+    for number, (start, stop) in enumerate(merged):
+        if number - 1 in closed:
+            answer[-1] = answer[-1][0], stop
+        else:
+            answer.append((start, stop))
+    return answer
+
+
+class Spans:
+    """
+    Ranges of one remote file, kept in a folder; several threads and processes may share it.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when the first range is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._known: list[tuple[int, int]] = []
+        with suppress(OSError):
+            for path in folder.iterdir():
+                found = _NAME.fullmatch(path.name)
+                if found and path.stat().st_size == int(found[2]):
+                    self._known.append((int(found[1]), int(found[1]) + int(found[2])))
+            self._known.sort()
+            os.utime(folder)
+
+    def missing(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Give the parts of a range that are not kept."""
+        gaps: list[tuple[int, int]] = []
+        for first, last in self._covering(start, stop):
+            if first > start:
+                gaps.append((start, first))
+            start = max(start, last)
+        return [*gaps, (start, stop)] if start < stop else gaps
+
+    def keep(self, start: int, content: bytes) -> None:
+        """
+        Keep a range.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        if not content:
+            return
+        path = self._path(start, start + len(content))
+        working = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        with storing(path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                working.write_bytes(content)
+                working.replace(path)
+            finally:
+                working.unlink(missing_ok=True)
+        with self._lock:
+            bisect.insort(self._known, (start, start + len(content)))
+
+    def read(self, start: int, stop: int) -> bytes | None:
+        """Give a range that is kept; None if a part of it is not, or not any more."""
+        parts: list[bytes] = []
+        for first, last in self._covering(start, stop):
+            if first > start:
+                return None
+            if last <= start:
+                continue
+            wanted = min(last, stop) - start
+            try:
+                with self._path(first, last).open("rb") as stream:
+                    stream.seek(start - first)
+                    part = stream.read(wanted)
+            except OSError:
+                part = b""
+            if len(part) != wanted:
+                self._drop([(first, last)])
+                return None
+            parts.append(part)
+            start += wanted
+            if start == stop:
+                return b"".join(parts)
+        return b"" if start == stop else None
+
+    def forget(self, start: int, stop: int) -> None:
+        """Drop all that is kept of a range."""
+        touched = [span for span in self._covering(start, stop) if span[1] > start]
+        for span in touched:
+            with suppress(OSError):
+                self._path(*span).unlink()
+        self._drop(touched)
+
+    def _covering(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Give the kept ranges that touch a range, in order."""
+        with self._lock:
+            return [(a, b) for a, b in self._known if a < stop and b > start]
+
+    def _drop(self, spans: Sequence[tuple[int, int]]) -> None:
+        with self._lock:
+            self._known = [span for span in self._known if span not in spans]
+
+    def _path(self, start: int, stop: int) -> Path:
+        return self.folder / f"{start}-{stop - start}"
+
+
+def prune(root: Path, largest: int, keep: Path) -> None:
+    """
+    Remove the ranges of files that were used longest ago, until the rest is small enough.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that holds the folders of many files, at any depth.
+    largest : int
+        Size that may remain [byte].
+    keep : Path
+        The folder in use.
+    """
+    found: list[tuple[float, int, Path]] = []
+    with suppress(OSError):
+        for place, _, names in os.walk(root):
+            folder = Path(place)
+            sizes = [_size(folder / name) for name in names if _NAME.fullmatch(name)]
+            if sizes:
+                found.append((_used(folder), sum(sizes), folder))
+    total = sum(size for _, size, _ in found)
+    for _, size, old in sorted(found, key=lambda entry: entry[0]):
+        if total <= largest:
+            return
+        if old != keep:
+            shutil.rmtree(old, ignore_errors=True)
+            total -= size
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
+
+
+def _used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
