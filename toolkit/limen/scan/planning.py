@@ -65,6 +65,10 @@ def _touched(column: ColumnLayout, rows: Rows) -> list[tuple[int, npt.NDArray[np
         chunks = np.arange(first, last if rows.stop > rows.start else first, dtype=np.int64)
     else:
         chunks = np.unique(rows.astype(np.int64) // column.chunk_rows)
+    if not chunks.size:
+        return []
+    if not len(chunks):
+        return []
     each = column.member_rows // column.chunk_rows
     keys, starts = np.unique(chunks // each, return_index=True)
     return [
