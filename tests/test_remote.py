@@ -163,12 +163,13 @@ def test_bytes_that_stay_wrong_are_refused(archive, doi):
 
 
 @pytest.mark.parametrize("etag", [True, False])
-def test_a_file_that_was_changed_after_it_was_pinned_is_refused(etag, archive, doi, wide):
+@pytest.mark.parametrize("longer", [b"", b"x"], ids=["same size", "longer"])
+def test_a_file_that_was_changed_after_it_was_pinned_is_refused(etag, longer, archive, doi, wide):
     archive.options.etag = etag
     remote = open_remote(doi, patience=QUICK)
     with remote.open_scan() as scan:
         content = (wide / SCAN).read_bytes()
-        other = content[:1000] + b"x" + content[1001:] if etag else content + b"x"
+        other = content[:1000] + bytes([content[1000] ^ 1]) + content[1001:] + longer
         archive.change(int(remote.lock.record), SCAN, other)
         with pytest.raises(RecordChangedError, match="another file than the record stated"):
             scan.read(["p0"])
@@ -183,6 +184,24 @@ def test_a_server_without_ranges_is_noticed_and_said(archive, doi, wide, caplog)
     archive.clear_log()
     np.testing.assert_array_equal(open_remote(doi).scan["p6"].values, stored(wide, "p6"))
     assert archive.log == []
+
+
+def test_a_server_that_always_gives_another_range_is_one_without(archive, doi, wide, caplog):
+    archive.fail(Fault(method="GET", path=CONTENT, times=None, wrong_range=True))
+    with open_remote(doi).open_scan() as scan:
+        np.testing.assert_array_equal(scan.read(["p4"])["p4"], stored(wide, "p4"))
+    assert "the whole file is fetched" in caplog.text
+
+
+def test_a_byte_that_changes_in_the_cache_is_read_anew(archive, doi, wide, tmp_path):
+    with open_remote(doi).open_scan() as scan:
+        scan.read(["p2"])
+    kept = max((tmp_path / "cache" / "ranges").glob("*/*/*/*"), key=lambda p: p.stat().st_size)
+    content = bytearray(kept.read_bytes())
+    content[len(content) // 2] ^= 1
+    kept.write_bytes(bytes(content))
+    with open_remote(doi).open_scan() as scan:
+        np.testing.assert_array_equal(scan.read(["p2"])["p2"], stored(wide, "p2"))
 
 
 def test_many_threads_read_one_scan(archive, doi, wide):
@@ -266,7 +285,7 @@ def test_kept_ranges_overlap_and_vanish_without_harm(tmp_path):
     assert again.read(5, 45) == content[5:45]
     assert again.missing(40, 95) == [(50, 70), (90, 95)]
     assert again.read(60, 80) is None
-    next((tmp_path / "kept").glob("70-20")).unlink()
+    next((tmp_path / "kept").glob("70-20-*")).unlink()
     assert again.read(75, 80) is None
     assert again.missing(70, 90) == [(70, 90)]
     again.forget(25, 26)

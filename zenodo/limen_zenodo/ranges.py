@@ -38,7 +38,9 @@ PARALLEL = 4
 # Longer ranges are asked for in pieces, so that they come side by side and are kept one by one.
 _PIECE = 16 * 2**20
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)")
-_ETAG_MD5 = re.compile(r'"(?:md5:)?([0-9a-f]{32})"')
+_ETAG_MD5 = re.compile(r'"md5:([0-9a-f]{32})"')
+# Of answers in a row that give another range, after which ranges are not asked for any more.
+_WRONG = 2
 
 
 class _IgnoredError(Exception):
@@ -62,6 +64,8 @@ class RangeReader:
         Where ranges are kept.
     whole : callable
         Fetches the whole file, verified, and gives its path: for servers that know no ranges.
+    recheck : callable
+        Gives the MD5 that the record states now; asked where bytes turn out wrong.
     """
 
     def __init__(
@@ -70,11 +74,14 @@ class RangeReader:
         file: RemoteFile,
         spans: Spans,
         whole: Callable[[], Path],
+        recheck: Callable[[], str],
     ) -> None:
         self.file = file
         self._client = client
         self._spans = spans
         self._whole = whole
+        self._recheck = recheck
+        self._wrong = 0
         self._local: FileReader | None = None
         self._etag = ""
         self._lock = threading.Lock()
@@ -136,8 +143,17 @@ class RangeReader:
                 self._take_whole()
 
     def forget(self, offset: int, length: int) -> None:
-        """Drop what is kept of a range, whose bytes turned out wrong."""
+        """
+        Drop what is kept of a range, whose bytes turned out wrong.
+
+        Raises
+        ------
+        RecordChangedError
+            If they are wrong since the record was changed.
+        """
         self._spans.forget(offset, offset + length)
+        if self._client is not None and self._recheck() != self.file.md5:
+            raise self._changed()
 
     def close(self) -> None:
         """End reading; closing twice is fine."""
@@ -210,8 +226,14 @@ class RangeReader:
         found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if response.status_code == 416 or (found and int(found[3]) != self.file.size):
             raise self._changed()
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise _IgnoredError
         if not found or (int(found[1]), int(found[2])) != (start, stop - 1):
+            self._wrong += 1
+            if self._wrong >= _WRONG:
+                raise _IgnoredError
             return self._broken("another range came than was asked for")
+        self._wrong = 0
         etag = response.headers.get("ETag", "")
         if etag and not etag.startswith("W/"):
             stated = _ETAG_MD5.fullmatch(etag)
@@ -219,7 +241,8 @@ class RangeReader:
                 raise self._changed()
             if self._etag not in ("", "none", etag):
                 raise self._changed()
-        self._etag = etag or self._etag or "none"
+            self._etag = etag
+        self._etag = self._etag or "none"
         return None
 
     def _receive(

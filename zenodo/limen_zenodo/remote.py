@@ -20,7 +20,7 @@ from limen_zenodo.identifiers import parse_identifier
 from limen_zenodo.locks import Lock
 from limen_zenodo.patience import Patience
 from limen_zenodo.ranges import RangeReader
-from limen_zenodo.records import RemoteFile
+from limen_zenodo.records import RemoteFile, parse_record
 from limen_zenodo.sites import Site, site_named
 from limen_zenodo.spans import Spans, prune
 
@@ -98,7 +98,12 @@ class RemoteBundle(Bundle):
         if not (self._options["offline"] or is_offline()):
             given = {key: self._options[key] for key in ("token", "patience", "timeout")}
             client = Client(self.site, **given)
-        read = RangeReader(client, file, Spans(folder), lambda: self.part(name))
+
+        def md5_now() -> str:
+            found = None if client is None else client.get_json(f"/records/{self.lock.record}")
+            return parse_record(found, self.site).file(name).md5 if found else file.md5
+
+        read = RangeReader(client, file, Spans(folder), lambda: self.part(name), md5_now)
         return Scan(read, file.size, where=f"{self.site.page(self.lock.record)} {name}")
 
     def _remote_file(self, name: str) -> RemoteFile:

@@ -8,16 +8,19 @@ import re
 import secrets
 import shutil
 import threading
+import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from limen.journal import storing
 
 __all__ = ["Spans", "joined", "prune"]
 
-_NAME = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
+# Start, length and CRC-32: no codec of the scan would notice a byte that changed on the disk.
+_NAME = re.compile(r"([0-9]{1,18})-([0-9]{1,18})-([0-9a-f]{8})")
 
 # What is read in vain to spare requests: a share of what is needed, and a constant [byte].
 _SHARE, _CONSTANT = 0.04, 2**19
@@ -72,6 +75,12 @@ def joined(
     return answer
 
 
+class _Span(NamedTuple):
+    start: int
+    stop: int
+    crc: int
+
+
 class Spans:
     """
     Ranges of one remote file, kept in a folder; several threads and processes may share it.
@@ -85,19 +94,21 @@ class Spans:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.Lock()
-        self._known: list[tuple[int, int]] = []
+        self._known: list[_Span] = []
+        self._checked: set[_Span] = set()
         with suppress(OSError):
             for path in folder.iterdir():
                 found = _NAME.fullmatch(path.name)
                 if found and path.stat().st_size == int(found[2]):
-                    self._known.append((int(found[1]), int(found[1]) + int(found[2])))
+                    start = int(found[1])
+                    self._known.append(_Span(start, start + int(found[2]), int(found[3], 16)))
             self._known.sort()
             os.utime(folder)
 
     def missing(self, start: int, stop: int) -> list[tuple[int, int]]:
         """Give the parts of a range that are not kept."""
         gaps: list[tuple[int, int]] = []
-        for first, last in self._covering(start, stop):
+        for first, last, _ in self._covering(start, stop):
             if first > start:
                 gaps.append((start, first))
             start = max(start, last)
@@ -114,7 +125,8 @@ class Spans:
         """
         if not content:
             return
-        path = self._path(start, start + len(content))
+        span = _Span(start, start + len(content), zlib.crc32(content))
+        path = self._path(span)
         working = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         with storing(path):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -124,25 +136,21 @@ class Spans:
             finally:
                 working.unlink(missing_ok=True)
         with self._lock:
-            bisect.insort(self._known, (start, start + len(content)))
+            bisect.insort(self._known, span)
+            self._checked.add(span)
 
     def read(self, start: int, stop: int) -> bytes | None:
         """Give a range that is kept; None if a part of it is not, or not any more."""
         parts: list[bytes] = []
-        for first, last in self._covering(start, stop):
-            if first > start:
+        for span in self._covering(start, stop):
+            if span.start > start:
                 return None
-            if last <= start:
+            if span.stop <= start:
                 continue
-            wanted = min(last, stop) - start
-            try:
-                with self._path(first, last).open("rb") as stream:
-                    stream.seek(start - first)
-                    part = stream.read(wanted)
-            except OSError:
-                part = b""
+            wanted = min(span.stop, stop) - start
+            part = self._part(span, start - span.start, wanted)
             if len(part) != wanted:
-                self._drop([(first, last)])
+                self._remove([span])
                 return None
             parts.append(part)
             start += wanted
@@ -152,23 +160,39 @@ class Spans:
 
     def forget(self, start: int, stop: int) -> None:
         """Drop all that is kept of a range."""
-        touched = [span for span in self._covering(start, stop) if span[1] > start]
-        for span in touched:
-            with suppress(OSError):
-                self._path(*span).unlink()
-        self._drop(touched)
+        self._remove(self._covering(start, stop))
 
-    def _covering(self, start: int, stop: int) -> list[tuple[int, int]]:
+    def _part(self, span: _Span, offset: int, length: int) -> bytes:
+        """Read a part of a kept range; the first time, compare the whole with its CRC-32."""
+        try:
+            with self._path(span).open("rb") as stream:
+                if span not in self._checked:
+                    whole = stream.read()
+                    if zlib.crc32(whole) != span.crc:
+                        return b""
+                    with self._lock:
+                        self._checked.add(span)
+                    return whole[offset : offset + length]
+                stream.seek(offset)
+                return stream.read(length)
+        except OSError:
+            return b""
+
+    def _covering(self, start: int, stop: int) -> list[_Span]:
         """Give the kept ranges that touch a range, in order."""
         with self._lock:
-            return [(a, b) for a, b in self._known if a < stop and b > start]
+            return [span for span in self._known if span.start < stop and span.stop > start]
 
-    def _drop(self, spans: Sequence[tuple[int, int]]) -> None:
+    def _remove(self, spans: Sequence[_Span]) -> None:
+        for span in spans:
+            with suppress(OSError):
+                self._path(span).unlink()
         with self._lock:
             self._known = [span for span in self._known if span not in spans]
+            self._checked -= {*spans}
 
-    def _path(self, start: int, stop: int) -> Path:
-        return self.folder / f"{start}-{stop - start}"
+    def _path(self, span: _Span) -> Path:
+        return self.folder / f"{span.start}-{span.stop - span.start}-{span.crc:08x}"
 
 
 def prune(root: Path, largest: int, keep: Path) -> None:
