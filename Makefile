@@ -65,6 +65,7 @@ docs-build: $(VENV)/.ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 bench: $(VENV)/.ready
+	$(VENV)/bin/python -m pip install $(PIP_FLAGS) 'fsspec[http]'
 	$(VENV)/bin/python benchmarks/run.py
 
 clean:

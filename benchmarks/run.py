@@ -29,6 +29,7 @@ NAMES = (
     "sbottom",
     "speed",
     "storage",
+    "remote",
 )
 _SOFTWARE = ("numpy", "scikit-learn", "xgboost-cpu", "onnxruntime", "zarr", "xarray")
 
