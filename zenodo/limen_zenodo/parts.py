@@ -45,7 +45,7 @@ def wanted_files(files: Mapping[str, Mapping[str, Any]], parts: Sequence[str]) -
     files : mapping
         The manifest's ``files``.
     parts : sequence of str
-        Names of parts or of files.
+        Names of parts or of files; documents come too, unless ``bundle.json`` itself is named.
 
     Returns
     -------
@@ -62,15 +62,14 @@ def wanted_files(files: Mapping[str, Mapping[str, Any]], parts: Sequence[str]) -
     >>> wanted_files({"scan.zarr.zip": {"role": "scan"}, "x.txt": {"role": "attachment"}}, ["scan"])
     ['scan.zarr.zip']
     """
-    # Who names files wants these only.
-    roles: set[str] = set()
+    roles: set[str] = set() if MANIFEST in parts else {"document"}
     names: set[str] = set()
     for part in parts:
         known = _SINGULAR.get(part, part)
         if part in files:
             names.add(part)
         elif known in _ROLES:
-            roles |= {"document", *_ROLES[known]}
+            roles |= set(_ROLES[known])
         elif part != MANIFEST:
             raise UsageError(
                 f"parts: found {part!r}, allowed {', '.join(_ROLES)} or a file of the bundle: "

@@ -78,7 +78,7 @@ class RemoteBundle(Bundle):
             for card in self.models.values():
                 if name in (card.file, card.probe):
                     names = [card.file, card.probe]
-            fetch_parts(self.lock.record, names, site=self.site, **self._options)
+            fetch_parts(self.lock.record, [MANIFEST, *names], site=self.site, **self._options)
             return super().part(name)
 
     def open_scan(self) -> Scan:
