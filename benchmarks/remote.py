@@ -1,4 +1,4 @@
-"""Columns of a published scan: by ranges, beside fetching the whole file and beside plain fsspec."""
+"""Columns of a published scan: by ranges, beside the whole file and beside plain fsspec."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import numpy as np
 import xarray
 from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
 from measuring import Array, Table
-from standin import StandIn
 from zarr.storage import FsspecStore
 
 import limen
 import limen_zenodo
+from standin import StandIn
 
 ROWS = 3_000_000
 COLUMNS = 14
@@ -37,9 +37,9 @@ def measure(folder: Path) -> list[Table]:
     size = (bundle.path / SCAN).stat().st_size
     table = Table(
         f"Remote reading: 2 of {COLUMNS} columns of {ROWS} rows",
-        f"{size / 1e6:.0f} MB on a server on this machine that waits {1000 * LATENCY:.0f} ms before "
-        "each answer, so time is latency and work, not bandwidth: over a real network the bytes "
-        "decide. Each way starts with an empty cache; the values are compared. The least of three "
+        f"{size / 1e6:.0f} MB on a server on this machine that waits {1000 * LATENCY:.0f} ms "
+        "before each answer, so time is latency and work, not bandwidth: over a real network the "
+        "bytes decide. Each way starts with an empty cache; the values are compared. The least of three "
         "tries.",
     )
     with StandIn(added_latency=LATENCY) as site:
