@@ -39,8 +39,8 @@ def measure(folder: Path) -> list[Table]:
         f"Remote reading: 2 of {COLUMNS} columns of {ROWS} rows",
         f"{size / 1e6:.0f} MB on a server on this machine that waits {1000 * LATENCY:.0f} ms "
         "before each answer, so time is latency and work, not bandwidth: over a real network the "
-        "bytes decide. Each way starts with an empty cache; the values are compared. The least of three "
-        "tries.",
+        "bytes decide. Each way starts with an empty cache; the values are compared. The "
+        "least of three tries.",
     )
     with StandIn(added_latency=LATENCY) as site:
         record = site.publish(bundle.path)
