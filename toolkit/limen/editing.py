@@ -71,14 +71,19 @@ def set_fields(manifest: dict[str, Any], changes: Mapping[str, str]) -> None:
 
 
 def _set_column(manifest: dict[str, Any], parts: list[str], value: Any) -> None:
-    columns = {c["name"]: c for table in manifest["tables"] for c in table["columns"]}
+    # A parameter stands in the queries of a campaign, too.
+    columns: dict[str, list[Any]] = {}
+    for table in manifest["tables"]:
+        for column in table["columns"]:
+            columns.setdefault(column["name"], []).append(column)
     if len(parts) != 3 or parts[1] not in columns or parts[2] not in COLUMN_FIELDS:
         raise UsageError(
             f"--set: found {'.'.join(parts)!r}, allowed columns.NAME.FIELD with NAME one of "
             f"{', '.join(columns)} and FIELD one of {', '.join(COLUMN_FIELDS)}; all else of a "
             "column is the data's: pack anew"
         )
-    _put(columns[parts[1]], parts[2], value)
+    for column in columns[parts[1]]:
+        _put(column, parts[2], value)
 
 
 def _put(place: Any, name: str, value: Any) -> None:

@@ -81,11 +81,11 @@ class RemoteBundle(Bundle):
             fetch_parts(self.lock.record, [MANIFEST, *names], site=self.site, **self._options)
             return super().part(name)
 
-    def open_scan(self) -> Scan:
-        """Open the scan's reader; only the ranges of what is read are fetched. Close it."""
+    def open_scan(self, table: str = "scan") -> Scan:
+        """Open a table's reader; only the ranges of what is read are fetched. Close it."""
         from limen.scan import Scan, open_scan
 
-        name = str(self.table["file"])
+        name = str(self._table(table)["file"])
         try:
             return open_scan(super().part(name))
         except PartMissingError:

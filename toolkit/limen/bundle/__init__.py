@@ -6,6 +6,6 @@ changes.
 """
 
 from limen.bundle.changes import SCAN, Edit, complete, file_entry
-from limen.bundle.opening import Bundle, open_bundle
+from limen.bundle.opening import Bundle, next_minor, open_bundle
 
-__all__ = ["SCAN", "Bundle", "Edit", "complete", "file_entry", "open_bundle"]
+__all__ = ["SCAN", "Bundle", "Edit", "complete", "file_entry", "next_minor", "open_bundle"]

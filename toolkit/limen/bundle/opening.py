@@ -14,6 +14,7 @@ from limen import journal, manifest, schema
 from limen.bundle.changes import GENERATED, Edit, complete, sha256
 from limen.errors import (
     BundleNotFoundError,
+    ColumnError,
     Fault,
     FrozenError,
     IntegrityError,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from limen.prediction import Predictor
     from limen.scan import Scan
 
-__all__ = ["Bundle", "open_bundle"]
+__all__ = ["Bundle", "next_minor", "open_bundle"]
 
 
 class Bundle:
@@ -86,8 +87,21 @@ class Bundle:
     @property
     def table(self) -> dict[str, Any]:
         """The manifest's entry of the table ``scan``."""
+        return self._table("scan")
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables: ``scan``, and ``queries`` where a campaign asked points."""
+        return tuple(str(table["name"]) for table in self._document["tables"])
+
+    def _table(self, name: str) -> dict[str, Any]:
         tables = {table["name"]: table for table in self._document["tables"]}
-        return dict(tables["scan"])
+        if name not in tables:
+            raise ColumnError(
+                f"{self.path} table: found {name!r}, allowed {', '.join(tables)}; a table queries "
+                "is made by limen extend"
+            )
+        return dict(tables[name])
 
     @property
     def manifest_sha256(self) -> str:
@@ -145,17 +159,35 @@ class Bundle:
             )
         return path
 
-    def open_scan(self) -> Scan:
-        """Open the scan's reader: columns and row ranges, numpy only. Close it after use."""
+    def open_scan(self, table: str = "scan") -> Scan:
+        """
+        Open the reader of the scan, or of the table ``queries``. Close it after use.
+
+        It gives columns and row ranges, and needs numpy only.
+        """
         from limen.scan import open_scan
 
-        return open_scan(self.part(self.table["file"]))
+        return open_scan(self.part(self._table(table)["file"]))
 
     @cached_property
     def scan(self) -> xarray.Dataset:
         """The scan, lazy, dimension ``point``, masks applied, units in the attributes."""
         columns = {name: column.to_dict() for name, column in self.columns.items()}
         return self.open_scan().dataset(columns)
+
+    @property
+    def queries(self) -> xarray.Dataset:
+        """
+        The points that a campaign asked, failures included, as :attr:`scan`.
+
+        Raises
+        ------
+        ColumnError
+            If no campaign asked points for this bundle.
+        """
+        scan = self.open_scan("queries")
+        listed = manifest.columns(self._document, "queries")
+        return scan.dataset({name: column.to_dict() for name, column in listed.items()})
 
     def predictor(self, name: str | None = None) -> Predictor:
         """
@@ -237,7 +269,7 @@ class Bundle:
         """
         document = self.manifest
         document["parent"] = self.as_parent()
-        document["version"] = version or _next_minor(document["version"])
+        document["version"] = version or next_minor(document["version"])
         document["status"] = "draft"
         for field in ("doi", "concept_doi"):
             document.pop(field, None)
@@ -332,6 +364,14 @@ def _copy(source: Path, target: Path, entry: Mapping[str, Any]) -> None:
         raise IntegrityError(f"{source}: changed while it was copied; try again")
 
 
-def _next_minor(version: str) -> str:
+def next_minor(version: str) -> str:
+    """
+    Give the next minor version.
+
+    Examples
+    --------
+    >>> next_minor("1.0.3"), next_minor("1.1.0-beta.1")
+    ('1.1.0', '1.2.0')
+    """
     major, minor, _ = version.split("-")[0].split("+")[0].split(".")
     return f"{major}.{int(minor) + 1}.0"

@@ -43,8 +43,9 @@ def check(bundle: Bundle | str | Path, *, deep: bool = False, complete: bool = F
     opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
     report = Report(done=["manifest against schema 1.0 and its rules"])
     present = _check_files(opened, report, complete)
-    if opened.table["file"] in present:
-        check_data(opened, report, deep=deep)
+    for table in opened.manifest["tables"]:
+        if table["file"] in present:
+            check_data(opened, report, deep=deep, table=table)
     for card in opened.models.values():
         if {card.file, card.probe} <= present:
             usable = opened.table["file"] in present

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from limen import manifest
 from limen.bundle import Bundle
 from limen.checking.report import Report
 from limen.errors import Fault, LimenError
@@ -16,49 +18,59 @@ from limen.scan import Scan
 __all__ = ["check_data"]
 
 
-def check_data(bundle: Bundle, report: Report, *, deep: bool) -> None:
+def check_data(
+    bundle: Bundle, report: Report, *, deep: bool, table: Mapping[str, Any] | None = None
+) -> None:
     """
-    Compare the scan with its columns: names, dtypes, rows, masks, NaN, ranges, codes.
+    Compare a table with its columns: names, dtypes, rows, masks, NaN, ranges, codes.
 
-    ``deep`` also recomputes derived columns and labels.
+    ``deep`` also recomputes derived columns and labels. The scan is checked if no other entry of
+    the manifest's tables is given.
     """
+    entry = dict(table or bundle.table)
+    columns = manifest.columns({"tables": [entry]}, entry["name"])
+    where = entry["file"]
     try:
-        with bundle.open_scan() as scan:
-            if not _same_layout(bundle, scan, report):
+        with bundle.open_scan(entry["name"]) as scan:
+            if not _same_layout(entry, columns, scan, report):
                 return
-            for column in bundle.columns.values():
-                _check_column(bundle, scan, column, report)
-            _check_valid_rows(bundle, scan, report)
-            report.done.append(f"{scan.n_points} rows of {len(scan.names)} columns")
-            if deep:
-                _check_derived(bundle, scan, report)
+            for column in columns.values():
+                _check_column(scan, column, where, report)
+            _check_valid_rows(entry, columns, scan, report)
+            report.done.append(
+                f"{scan.n_points} rows of {len(scan.names)} columns of {entry['name']}"
+            )
+            if deep and entry["name"] == "scan":
+                _check_derived(columns, scan, where, report)
                 report.done.append("derived columns and labels recomputed")
     except LimenError as error:
-        report.corrupt(bundle.table["file"], error.message)
+        report.corrupt(where, error.message)
 
 
-def _same_layout(bundle: Bundle, scan: Scan, report: Report) -> bool:
+def _same_layout(
+    table: Mapping[str, Any], columns: Mapping[str, Column], scan: Scan, report: Report
+) -> bool:
     before = len(report.faults)
-    where = bundle.table["file"]
-    missing = sorted(set(bundle.columns) - set(scan.names))
-    extra = sorted(set(scan.names) - set(bundle.columns))
+    where = table["file"]
+    missing = sorted(set(columns) - set(scan.names))
+    extra = sorted(set(scan.names) - set(columns))
     if missing or extra:
         lost, new = ", ".join(missing) or "none", ", ".join(extra) or "none"
         text = f"columns missing: {lost}; not declared: {new}"
         report.faults.append(Fault(where, text))
-    if scan.n_points != bundle.n_points:
-        text = f"found {scan.n_points} rows, the manifest says {bundle.n_points}"
+    if scan.n_points != table["rows"]:
+        text = f"found {scan.n_points} rows, the manifest says {table['rows']}"
         report.faults.append(Fault(where, text))
-    for name in set(scan.names) & set(bundle.columns):
-        declared = bundle.columns[name].dtype
+    for name in sorted(set(scan.names) & set(columns)):
+        declared = columns[name].dtype
         if str(scan.dtypes[name]) != declared:
             text = f"found {scan.dtypes[name]}, the manifest says {declared}"
             report.faults.append(Fault(f"{where}/{name}", text))
     return len(report.faults) == before
 
 
-def _check_column(bundle: Bundle, scan: Scan, column: Column, report: Report) -> None:
-    where = f"{bundle.table['file']}/{column.name}"
+def _check_column(scan: Scan, column: Column, file: str, report: Report) -> None:
+    where = f"{file}/{column.name}"
     names = [column.name, *([column.valid] if column.valid else [])]
     faults: dict[str, int] = {}
     codes = np.array([int(code) for code in column.categories or ()])
@@ -92,30 +104,32 @@ def _isreal(values: Any) -> Any:
     return ~np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
 
 
-def _check_valid_rows(bundle: Bundle, scan: Scan, report: Report) -> None:
-    parameters = [c for c in bundle.columns.values() if c.role == "parameter"]
+def _check_valid_rows(
+    table: Mapping[str, Any], columns: Mapping[str, Column], scan: Scan, report: Report
+) -> None:
+    parameters = [c for c in columns.values() if c.role == "parameter"]
     masks = sorted({c.valid for c in parameters if c.valid})
-    rows = bundle.n_points
+    rows = scan.n_points
     if masks:
         rows = sum(
             int(np.logical_and.reduce([block[name] for name in masks]).sum())
             for block in scan.blocks(masks)
         )
-    if rows != bundle.table["valid_rows"]:
-        text = f"found {rows} valid rows, the manifest says {bundle.table['valid_rows']}"
-        report.faults.append(Fault(bundle.table["file"], text))
+    if rows != table["valid_rows"]:
+        text = f"found {rows} valid rows, the manifest says {table['valid_rows']}"
+        report.faults.append(Fault(table["file"], text))
 
 
-def _check_derived(bundle: Bundle, scan: Scan, report: Report) -> None:
-    for column in bundle.columns.values():
+def _check_derived(columns: Mapping[str, Column], scan: Scan, file: str, report: Report) -> None:
+    for column in columns.values():
         definition = dict(column.definition or {})
         if column.derived:
-            _check_expression(bundle, scan, column, report)
+            _check_expression(scan, column, f"{file}/{column.name}", report)
         elif column.role == "label" and "column" in definition:
-            _check_label(bundle, scan, column, definition, report)
+            _check_label(scan, column, columns[definition["column"]], file, report)
 
 
-def _check_expression(bundle: Bundle, scan: Scan, column: Column, report: Report) -> None:
+def _check_expression(scan: Scan, column: Column, where: str, report: Report) -> None:
     expression = Expression(str(column.derived))
     maxima = {}
     for text in expression.over_points:
@@ -134,13 +148,11 @@ def _check_expression(bundle: Bundle, scan: Scan, column: Column, report: Report
         wrong += int((~close & ~_isnan(given)).sum())
     if wrong:
         text = f"found {wrong} values that are not {column.derived}, allowed none"
-        report.faults.append(Fault(f"{bundle.table['file']}/{column.name}", text))
+        report.faults.append(Fault(where, text))
 
 
-def _check_label(
-    bundle: Bundle, scan: Scan, column: Column, definition: dict[str, Any], report: Report
-) -> None:
-    source = bundle.columns[definition["column"]]
+def _check_label(scan: Scan, column: Column, source: Column, file: str, report: Report) -> None:
+    definition = dict(column.definition or {})
     masks = [name for name in (column.valid, source.valid) if name]
     compare = THRESHOLDS[definition["comparison"]]
     wrong = 0
@@ -154,4 +166,4 @@ def _check_label(
     if wrong:
         rule = f"{source.name} {definition['comparison']} {definition['threshold']:g}"
         text = f"found {wrong} labels that contradict {rule}, allowed none"
-        report.faults.append(Fault(f"{bundle.table['file']}/{column.name}", text))
+        report.faults.append(Fault(f"{file}/{column.name}", text))

@@ -19,10 +19,11 @@ Array = np.ndarray[Any, Any]
 Values = dict[str, float | None]
 
 _TEST = 2
-_NEAR, _SURE, _BEST = (
+_NEAR, _SURE, _BEST, _ORIGIN = (
     "near_boundary",
     "classification confidence >= ",
     "delta chi2 to the best row < ",
+    "origin: ",
 )
 
 
@@ -52,11 +53,21 @@ class _Tested:
     boundary: Array | None
     threshold: float
     best: float
+    origin: Array
+    origins: dict[str, int]
 
     def part(self, rows: Array) -> _Tested:
         answer = {name: values[rows] for name, values in self.answer.items()}
         boundary = None if self.boundary is None else self.boundary[rows]
-        return _Tested(self.y[rows], answer, boundary, self.threshold, self.best)
+        origin = self.origin[rows]
+        return _Tested(
+            self.y[rows], answer, boundary, self.threshold, self.best, origin, self.origins
+        )
+
+    def region(self, name: str) -> _Tested | None:
+        """Take the rows of an origin, as ``origin: MEANING``; None if there is none of it."""
+        code = self.origins.get(name.removeprefix(_ORIGIN))
+        return None if code is None else self.part(self.origin == code)
 
     @property
     def p(self) -> Array:
@@ -79,9 +90,14 @@ def recompute(bundle: Bundle, predictor: Predictor, card: ModelCard) -> Figures 
     regions = {m.get("region", "") for m in card.metrics if m["split"] == "test"}
     found = {region: _metrics(tested, card, region) for region in regions}
     kinds = {entry["kind"]: entry for entry in card.confidence if "coverage" in entry}
-    known = {kind: _held(tested, card, entry) for kind, entry in kinds.items()}
+    known = {kind: _held(_measured_at(tested, entry), card, entry) for kind, entry in kinds.items()}
     coverage = {kind: float(held.mean()) for kind, held in known.items() if held.size}
     return Figures(found, coverage)
+
+
+def _measured_at(tested: _Tested, entry: dict[str, Any]) -> _Tested:
+    at = str(entry["coverage"].get("at", ""))
+    return (tested.region(at) or tested) if at.startswith(_ORIGIN) else tested
 
 
 def _load(bundle: Bundle, predictor: Predictor, card: ModelCard) -> _Tested:
@@ -94,8 +110,10 @@ def _load(bundle: Bundle, predictor: Predictor, card: ModelCard) -> _Tested:
     named = [d for d in definitions if d.get("column") and target.role == "label"]
     cut = next(iter(named or [d for d in definitions if d.get("column") == target.name]), {})
     source = cut.get("column")
+    told = next((c for c in columns.values() if c.role == "origin"), None)
+    also = [name for name in (source, told.name if told else None) if name]
     with bundle.open_scan() as scan:
-        table = scan.read({*names, target.name, split, *masks, *([source] if source else [])})
+        table = scan.read({*names, target.name, split, *masks, *also})
     X = np.stack([table[name].astype(float) for name in names], axis=1)
     y = table[target.name].astype(float)
     valid = np.isfinite(X).all(axis=1) & np.isfinite(y)
@@ -108,7 +126,9 @@ def _load(bundle: Bundle, predictor: Predictor, card: ModelCard) -> _Tested:
         y = np.where(valid, np.searchsorted(codes, y), -1)
     answer = predictor.run(X[keep]) if keep.any() else {}
     boundary = table[source][keep].astype(float) if source else None
-    return _Tested(y[keep], answer, boundary, cut.get("threshold", np.nan), best)
+    origin = table[told.name][keep] if told else np.zeros(int(keep.sum()), dtype=np.int8)
+    origins = {meaning: int(code) for code, meaning in ((told and told.categories) or {}).items()}
+    return _Tested(y[keep], answer, boundary, cut.get("threshold", np.nan), best, origin, origins)
 
 
 def _metrics(tested: _Tested, card: ModelCard, region: str) -> Values:
@@ -120,6 +140,11 @@ def _metrics(tested: _Tested, card: ModelCard, region: str) -> Values:
     elif region.startswith(_BEST):
         near = 2.0 * (tested.best - tested.y) < float(region.removeprefix(_BEST))
         tested = tested.part(near)
+    elif region.startswith(_ORIGIN):
+        rows = tested.region(region)
+        if rows is None or not len(rows.y):
+            return {}
+        tested = rows
     elif region:
         return {}
     if card.task == "classification":
@@ -127,7 +152,11 @@ def _metrics(tested: _Tested, card: ModelCard, region: str) -> Values:
     else:
         mean = tested.answer["mean"].astype(float)
         found = metrics.regression_metrics(mean, tested.y, rng=rng, n_boot=1)
-    return {metric["name"]: metric["value"] for metric in found}
+    figures = {metric["name"]: metric["value"] for metric in found}
+    if card.task == "regression" and tested.boundary is not None:
+        same = (tested.answer["mean"] > tested.threshold) == (tested.boundary > tested.threshold)
+        figures["accuracy"] = float(same.mean())
+    return figures
 
 
 def _sure(tested: _Tested, card: ModelCard, level: float) -> Values:

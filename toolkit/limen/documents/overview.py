@@ -20,6 +20,7 @@ from limen.documents.statements import statistics_text, with_fit
 from limen.documents.usage import usage
 from limen.documents.wording import (
     analysis_text,
+    campaign_text,
     column_text,
     confidence_text,
     count,
@@ -276,7 +277,7 @@ def _provenance(manifest: Mapping[str, Any]) -> str:
     if parent:
         lines.append(f"Previous version: {describe(parent)}")
     if manifest.get("campaign"):
-        lines.append("Some rows were chosen by a campaign; bundle.json keeps its record")
+        lines.append(campaign_text(manifest["campaign"]))
     lines += [
         f"{flat(related.get('relation') or 'Related')}: {related_name(related)}"
         for related in manifest.get("related") or ()

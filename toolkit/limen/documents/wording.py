@@ -10,6 +10,7 @@ from limen.documents.escaping import flat
 
 __all__ = [
     "analysis_text",
+    "campaign_text",
     "column_text",
     "confidence_text",
     "count",
@@ -147,6 +148,30 @@ def analysis_text(analysis: Mapping[str, Any]) -> str:
     if analysis.get("role"):
         parts.append(f"role: {describe(analysis['role'])}")
     return "; ".join(part for part in parts if part)
+
+
+def campaign_text(campaign: Mapping[str, Any]) -> str:
+    """
+    Which points a campaign added, and its stated error.
+
+    >>> campaign_text({"id": "3fa2", "strategy": {"name": "level-set"}, "counts": {"rows": 7}})
+    'Campaign 3fa2 (level-set) chose points: 7 rows; the table queries has all it asked'
+    """
+    counts = campaign.get("counts") or {}
+    name = flat((campaign.get("strategy") or {}).get("name") or "unknown strategy")
+    said = f"Campaign {flat(campaign.get('id') or '?')} ({name}) chose points: "
+    said += f"{count(counts.get('rows', 0))} rows; the table queries has all it asked"
+    for label in (campaign.get("assessment") or {}).get("labels") or ():
+        mass = number(100 * float(label.get("expected_misclassified_prior_mass", math.nan)))
+        where = f"{flat(label.get('output'))} at {number(label.get('threshold'))}"
+        said += f"; {where}: {mass} % expected misclassified prior mass"
+        right = label.get("accuracy") or {}
+        if right.get("n"):
+            said += (
+                f", accuracy {with_interval(right.get('value'), right.get('interval'))} on "
+                f"{count(right['n'])} reserved points"
+            )
+    return said
 
 
 def with_interval(value: Any, interval: Any) -> str:

@@ -96,6 +96,7 @@ def _manifest_faults(document: Document) -> Iterator[Fault]:
                 f"found {table['valid_rows']}, allowed at most the {table['rows']} rows",
             )
         yield from column_faults(table["columns"], f"{place}/columns", _analyses(document))
+        yield from _query_faults(table, place)
         yield from _split_faults(table.get("split", {}), _columns(table), f"{place}/split")
     scan = _columns(next((table for table in tables if table["name"] == "scan"), {"columns": ()}))
     yield from _benchmark_faults(document, scan)
@@ -103,8 +104,22 @@ def _manifest_faults(document: Document) -> Iterator[Fault]:
     yield from _file_faults(document)
 
 
+def _query_faults(table: Document, place: str) -> Iterator[Fault]:
+    """Find columns of role query in another table than the queries."""
+    if table["name"] == "queries":
+        return
+    for position, column in enumerate(table["columns"]):
+        if column["role"] == "query":
+            yield Fault(
+                f"{place}/columns/{position}/role",
+                f"found 'query' in the table {table['name']!r}, allowed in 'queries' only; "
+                "call it an observable, an id or a cost",
+            )
+
+
 def _scan_document_faults(document: Document) -> Iterator[Fault]:
     table = document["tables"][0]
+    yield from _query_faults({"name": "scan"} | dict(table), "/tables/0")
     columns = _columns(table)
     yield from _parent_faults(document)
     yield from _creator_faults(document)

@@ -12,7 +12,7 @@ __all__ = ["model_faults"]
 
 Document = Mapping[str, Any]
 
-_NO_TARGET = {"mask", "split", "id", "origin", "fidelity"}
+_NO_TARGET = {"mask", "split", "id", "origin", "fidelity", "query"}
 
 
 def model_faults(
