@@ -27,7 +27,7 @@ from limen.estimators.standardiser import Standardiser
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["DEFAULTS", "fit_process"]
+__all__ = ["DEFAULTS", "fit_process", "write_kernel"]
 
 DEFAULTS: dict[str, Any] = {
     "max_rows": 2000,
@@ -190,32 +190,58 @@ def _write_trend(builder: GraphBuilder, z: str, fitted: _Process) -> str:
     return trend
 
 
-def _write_kernel(builder: GraphBuilder, z: str, fitted: _Process) -> str:
-    """Covariance with the training rows, float64 [N, n]."""
-    rows = fitted.rows / fitted.lengths
-    scaled = builder.op("Div", z, builder.constant(fitted.lengths))
+def write_kernel(
+    builder: GraphBuilder, z: str, *, kernel: str, amplitude: float, lengths: Floats, rows: Floats
+) -> str:
+    """
+    Write the covariance with known rows.
+
+    Parameters
+    ----------
+    builder : GraphBuilder
+    z : str
+        Name of the standardised points, [N, d].
+    kernel : {"matern", "rbf"}
+    amplitude : float
+    lengths : ndarray, shape (d,)
+    rows : ndarray, shape (n, d)
+
+    Returns
+    -------
+    str
+        Name of the covariance, float64 [N, n].
+    """
+    near = rows / lengths
+    scaled = builder.op("Div", z, builder.constant(lengths))
     # Far away only the trend is left; the clip keeps squares finite there.
     scaled = builder.clip(scaled, -1e6, 1e6)
     own = builder.op(
         "ReduceSum", builder.op("Mul", scaled, scaled), builder.constant([1], "int64"), keepdims=1
     )
-    cross = builder.op("MatMul", scaled, builder.constant(-2.0 * rows.T))
-    square = builder.op("Add", builder.op("Add", own, cross), builder.constant((rows**2).sum(1)))
+    cross = builder.op("MatMul", scaled, builder.constant(-2.0 * near.T))
+    square = builder.op("Add", builder.op("Add", own, cross), builder.constant((near**2).sum(1)))
     square = builder.op("Max", square, builder.constant(0.0))
-    if fitted.kernel == "rbf":
+    if kernel == "rbf":
         shape = builder.op("Exp", builder.op("Mul", square, builder.constant(-0.5)))
     else:
         t = builder.op("Mul", builder.op("Sqrt", square), builder.constant(math.sqrt(5.0)))
         third = builder.op("Mul", square, builder.constant(5.0 / 3.0))
         polynomial = builder.op("Add", builder.op("Add", third, t), builder.constant(1.0))
         shape = builder.op("Mul", polynomial, builder.op("Exp", builder.op("Neg", t)))
-    return builder.op("Mul", shape, builder.constant(fitted.amplitude))
+    return builder.op("Mul", shape, builder.constant(amplitude))
 
 
 def _process_graph(fitted: _Process) -> ModelProto:
     builder = GraphBuilder(fitted.rows.shape[1], "float64")
     z = fitted.inputs.write(builder)
-    kernel = _write_kernel(builder, z, fitted)
+    kernel = write_kernel(
+        builder,
+        z,
+        kernel=fitted.kernel,
+        amplitude=fitted.amplitude,
+        lengths=fitted.lengths,
+        rows=fitted.rows,
+    )
     weights = builder.constant(fitted.weights[:, None] * fitted.scale)
     residual = builder.flat(builder.op("MatMul", kernel, weights))
     builder.output(builder.op("Add", residual, _write_trend(builder, z, fitted)), "raw", "float64")
