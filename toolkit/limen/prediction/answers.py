@@ -57,6 +57,10 @@ class Answers:
     reasons: dict[int, str] = field(default_factory=dict)
 
 
+_POSTERIOR = 1.96
+"""Standard deviations of a process on each side of its mean: 95 % of a normal distribution."""
+
+
 class Judge:
     """
     Turn the outputs of one model's graph into verdicts.
@@ -84,6 +88,8 @@ class Judge:
         self._table = kinds.get("binned_accuracy", {}).get("table")
         self._conformal = kinds.get("conformal")
         self._quantile = confidences.stated_quantile(self._conformal or {"quantile": None})
+        # A process without calibration rows states its own interval.
+        self._posterior = self._conformal is None and "gp_posterior" in kinds
         self._transform = TargetTransform.from_dict(card.target_transform or {"kind": "identity"})
 
     def refuse_other_shape(self, outputs: Outputs, where: str) -> None:
@@ -176,7 +182,7 @@ class Judge:
         answers = Answers(self._name(_COMPARE[definition["comparison"]](mean, threshold)), numbers)
         text = f"the interval of {self.target.name} straddles {threshold:g}"
         text += "" if self.target.unit == "1" else f" {self.target.unit}"
-        if not math.isfinite(self._quantile):
+        if not (math.isfinite(self._quantile) or self._posterior):
             text = f"{self.target.name} has no interval: too few calibration rows"
         # Not known to lie on one side: also where there is no interval at all.
         for position in np.flatnonzero(~((lower > threshold) | (upper < threshold))).tolist():
@@ -185,13 +191,16 @@ class Judge:
         return answers
 
     def _interval(self, mean: Array, std: Array | None) -> tuple[Array, Array]:
-        if self._conformal is None or not math.isfinite(self._quantile):
+        posterior = self._posterior and std is not None
+        if not (posterior or math.isfinite(self._quantile)):
             return np.full(len(mean), np.nan), np.full(len(mean), np.nan)
         u = self._transform.forward(mean)
         scaled = None
-        if self._conformal["scale"] == "standard deviations" and std is not None:
+        scale = "" if self._conformal is None else self._conformal["scale"]
+        if std is not None and (posterior or scale == "standard deviations"):
             scaled = np.asarray(std, dtype=np.float64) / self._transform.slope(u)
-        ends = confidences.conformal_interval(u, self._quantile, scaled)
+        quantile = _POSTERIOR if posterior else self._quantile
+        ends = confidences.conformal_interval(u, quantile, scaled)
         return self._transform.inverse_interval(*ends)
 
     def _name(self, label: Array) -> Array:

@@ -38,8 +38,8 @@ _MEANINGS = {
     "verdict": "what is said of the point",
     "probability": "calibrated probability of the label being 1",
     "value": "predicted target",
-    "lower": "lower end of the conformal interval",
-    "upper": "upper end of the conformal interval",
+    "lower": "lower end of the 95 % interval: conformal, or else the process's own",
+    "upper": "upper end of the 95 % interval: conformal, or else the process's own",
     "confidence": "classification confidence",
     "domain_score": "domain score, at most 1 inside the training domain",
     "reasons": "why there is no verdict, or what to know about it",
@@ -59,7 +59,8 @@ class Verdict:
     probability : float
         Calibrated probability of the label being 1 [1]; NaN for regressors.
     value, lower, upper : float
-        Predicted target and its conformal interval in ``unit``; NaN for classifiers of a label.
+        Predicted target and its interval in ``unit`` (conformal; that of a Gaussian process where
+        the card has no other); NaN for classifiers of a label.
     confidence : float
         Classification confidence [1]: how often this classification is right in its population;
         NaN where nothing is known.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from limen.transforms import TargetTransform
 __all__ = ["publish"]
 
 Array = np.ndarray[Any, Any]
+Judging = Callable[[dict[str, Array]], Judgement]
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +44,30 @@ def publish(
     rng: np.random.Generator,
     seed: int,
     rebuild: str,
+    judging: Judging | None = None,
 ) -> ModelCard:
     """
     Export, verify, judge and write a model into a draft bundle.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        A draft.
+    name : str
+    rows : TrainingRows
+    fitted : FittedModel
+    calibration, transform, domain
+        What goes around the model in the graph.
+    out_of_bag : ndarray or None
+        Calibrated out-of-bag probabilities of the training rows.
+    rng : numpy.random.Generator
+    seed : int
+        For the card.
+    rebuild : str
+        How to make the model again.
+    judging : callable, optional
+        Judges the graph's outputs on all rows; by default :func:`judge`, on the calibration and
+        test rows.
 
     Returns
     -------
@@ -85,7 +108,10 @@ def publish(
     session = Session(data, len(inputs))
     answer = session.run(rows.X)
     _log.info("judging %s on its calibration and test rows", name)
-    judgement = judge(rows, answer, out_of_bag, transform, rng)
+    if judging is None:
+        judgement = judge(rows, answer, out_of_bag, transform, rng)
+    else:
+        judgement = judging(answer)
     probe = _probe(name, rows, domain, session, rng)
     card = _card(
         bundle, name, rows, fitted, calibration, transform, domain, inputs, judgement, seed, rebuild
