@@ -21,6 +21,7 @@ __all__ = [
     "drawing",
     "entries",
     "new_figure",
+    "plain_ticks",
     "set_axis",
     "to_png",
     "to_svg",
@@ -95,8 +96,22 @@ def axis_label(item: Parameter | Output) -> str:
     >>> axis_label(Parameter("m_s", 0.0, 1.0, unit="GeV", symbol="m_s"))
     '$m_s$ [GeV]'
     """
-    name = f"${item.symbol}$" if item.symbol else item.name
+    name = _name(item)
     return name if item.unit == "1" else f"{name} [{item.unit}]"
+
+
+def _name(item: Parameter | Output) -> str:
+    """Give the symbol, if matplotlib can set it, else the name."""
+    from matplotlib.mathtext import MathTextParser
+
+    text = f"${item.symbol}$"
+    if not item.symbol or "$" in item.symbol:
+        return item.name
+    try:
+        MathTextParser("path").parse(text)
+    except ValueError:
+        return item.name
+    return text
 
 
 def value_text(item: Parameter | Output, value: float, relation: str = "=") -> str:
@@ -109,25 +124,28 @@ def value_text(item: Parameter | Output, value: float, relation: str = "=") -> s
     'm = 0.25 GeV'
     """
     unit = "" if item.unit == "1" else f" {item.unit}"
-    name = f"${item.symbol}$" if item.symbol else item.name
-    return f"{name} {relation} {value:.4g}{unit}"
+    return f"{_name(item)} {relation} {value:.4g}{unit}"
 
 
 def set_axis(axes: Axes, which: str, item: Parameter) -> None:
     """Give an axis, ``x`` or ``y``, the scale, range and label of a parameter."""
-    from matplotlib import ticker
-
     getattr(axes, f"set_{which}scale")("log" if item.scale == "log" else "linear")
     getattr(axes, f"set_{which}lim")(item.low, item.high)
     getattr(axes, f"set_{which}label")(axis_label(item))
     if item.scale == "log" and item.high < 1e4 * item.low and 1e-4 < item.low < item.high < 1e6:
-        axis = getattr(axes, f"{which}axis")
-        fine = item.high < 30 * item.low
-        axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(ticker.NullFormatter())
-        if fine:
-            axis.set_minor_locator(ticker.LogLocator(subs=(2.0, 5.0)))
-            axis.set_minor_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        plain_ticks(getattr(axes, f"{which}axis"), fine=item.high < 30 * item.low)
+
+
+def plain_ticks(axis: Any, *, fine: bool = True) -> None:
+    """Write the numbers of a logarithmic axis as such; between decades if it is ``fine``."""
+    from matplotlib import ticker
+
+    plain = ticker.FuncFormatter(lambda value, _: f"{value:g}")
+    axis.set_major_formatter(plain)
+    axis.set_minor_formatter(ticker.NullFormatter())
+    if fine:
+        axis.set_minor_locator(ticker.LogLocator(subs=(2.0, 5.0)))
+        axis.set_minor_formatter(plain)
 
 
 def entries(axes: Any) -> dict[str, Any]:

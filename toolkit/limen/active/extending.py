@@ -78,17 +78,23 @@ def extend(
 
     Raises
     ------
+    UsageError
+        If a campaign that was started from a bundle is given none.
     DataError
         If no point was told, or parameters and outputs are not columns of the scan.
     StorageError
         If the folder cannot be written; nothing is left behind.
     """
-    from limen.active.campaign import Campaign as Opened
-
     parent = bundle if bundle is None or isinstance(bundle, Bundle) else open_bundle(bundle)
     if parent is not None and document is not None:
         raise UsageError("extend: found a scan document beside a bundle, allowed without one")
-    opened = campaign if isinstance(campaign, Opened) else Opened.open(campaign)
+    opened = _opened(campaign)
+    started = opened.document.get("parent") or {}
+    if parent is None and started.get("id"):
+        raise UsageError(
+            f"extend: campaign {opened.id} was started from {started['id']} {started['version']}, "
+            "whose rows its points go behind; name that bundle or a later version of it"
+        )
     if not told_rows(opened.queries).any():
         raise DataError(
             f"extend: campaign {opened.id} has no evaluated point, allowed one or more; tell its "
@@ -105,6 +111,14 @@ def extend(
             os.rename(file, folder / file.name)
         (folder / _INNER).rmdir()
     return open_bundle(path)
+
+
+def _opened(campaign: Campaign | str | Path) -> Campaign:
+    if isinstance(campaign, str | Path):
+        from limen.active.campaign import Campaign as Opened
+
+        return Opened.open(campaign)
+    return campaign
 
 
 def _merged(parent: Bundle, campaign: Campaign, version: str | None) -> Merged:

@@ -8,15 +8,16 @@ well. The same campaign gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limen.active.canvas import COLOURS, LINES, drawing, entries, new_figure, set_axis, value_text
-from limen.active.problem import CENSORED, FAILED, INVALID, OK, Estimate, History, Output
+from limen.active.markers import draw_points
+from limen.active.problem import Estimate, Output
 from limen.active.spaces import Space
 from limen.errors import ColumnError, UsageError
 
@@ -127,16 +128,19 @@ def draw_slice(
 def draw_slices(
     campaign: Campaign,
     *,
+    names: Sequence[str] | None = None,
     fixed: Mapping[str, float] | None = None,
     outputs: Sequence[str] | None = None,
     near: float = _NEAR,
-    cells: int = 48,
+    cells: int = 60,
 ) -> Figure:
     """
     Draw the slice of every pair of parameters, in a triangle.
 
     Parameters
     ----------
+    names : sequence of str, optional
+        The parameters whose pairs are drawn; all by default.
     campaign, fixed, outputs, near, cells
         As for :func:`draw_slice`.
 
@@ -149,11 +153,11 @@ def draw_slices(
     UsageError
         If there is one parameter only, or more pairs than a page holds.
     """
-    names = campaign.problem.space.names
+    names = list(campaign.problem.space.names if names is None else names)
     pairs = list(combinations(range(len(names)), 2))
     if not 0 < len(pairs) <= _MOST_SLICES:
         raise UsageError(
-            f"slices: found {len(names)} parameters, allowed 2 to 10; name two: x and y"
+            f"slices: found {len(names)} parameters, allowed 2 to 10; name those that are wanted"
         )
     if len(names) == 2:
         return draw_slice(campaign, *names, fixed=fixed, outputs=outputs, near=near, cells=_CELLS)
@@ -172,21 +176,29 @@ def draw_slices(
                 _slice(axes, campaign, pair, place, outputs, near, cells)
                 axes.label_outer()
         shown = entries(grid)
-        figure.legend(list(shown.values()), list(shown), loc="upper right", frameon=False)
-        told_where = _where(campaign.problem.space, place, names, near)
-        figure.suptitle(f"slices {told_where}", fontsize=9, x=0.01, ha="left")
+        told_where = _where(campaign.problem.space, place, list(place), near, "\n")
+        title = f"parameters that are not on the axes\n{told_where}"
+        legend = figure.legend(
+            list(shown.values()), list(shown), loc="upper right", frameon=False, title=title
+        )
+        legend.set_alignment("left")
+        legend.get_title().set_fontsize(8)
     return figure
 
 
-def _where(space: Space, place: Mapping[str, float], names: Sequence[str], near: float) -> str:
-    """Say where a slice lies, and which points are shown."""
+def _where(
+    space: Space, place: Mapping[str, float], names: Sequence[str], near: float, between: str = " "
+) -> str:
+    """Say where a slice lies, and which points stand out."""
     if not names:
         return ""
     items = {item.name: item for item in space.parameters}
-    texts = [value_text(items[name], place[name]) for name in names[:6]]
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    shown = f"points within {100 * near:g} % of the other ranges"
-    return f"at {', '.join(texts)}{more}; {shown}"
+    most = 6 if between == " " else 12
+    texts = [value_text(items[name], place[name]) for name in names[:most]]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    listed = f",{between}".join(texts)
+    shown = f"grey: farther off than {100 * near:g} % of a range"
+    return f"at {listed}{more};{between}{shown}"
 
 
 def _slice(
@@ -217,7 +229,9 @@ def _slice(
     if not kept.all():
         outside = np.where(kept, np.nan, 1.0).reshape(cells, cells)
         axes.pcolormesh(xs, ys, outside, cmap="Greys", vmin=0, vmax=4, rasterized=True, zorder=0)
-    _points(axes, history, space, centre, (first, second), near, shown[0] if shown else 0, problem)
+    draw_points(
+        axes, history, space, centre, (first, second), near, shown[0] if shown else 0, problem
+    )
     for axis, position in zip("xy", (first, second), strict=True):
         set_axis(axes, axis, space.parameters[position])
 
@@ -249,52 +263,14 @@ def _contours(
         colour, line = COLOURS[number % 7], LINES[(number + k) % 4]
         if not (np.nanmin(p) < _BAND[1] and np.nanmax(p) > _BAND[0]):
             continue
-        axes.contourf(*ends, p, levels=list(_BAND), colors=[colour], alpha=0.22, zorder=1)
+        if number == k == 0:
+            axes.contourf(*ends, p, levels=[_BAND[1], 1.1], colors=[colour], alpha=0.07, zorder=0)
+            below = value_text(output, threshold, "<")
+            axes.fill_between([], [], color=colour, alpha=0.07, lw=0, label=f"{below}, predicted")
+        axes.contourf(*ends, p, levels=list(_BAND), colors=[colour], alpha=0.25, zorder=1)
         axes.contour(
             *ends, p, levels=[0.5], colors=[colour], linestyles=[line], linewidths=1.6, zorder=3
         )
         name = value_text(output, threshold)
         axes.plot([], [], color=colour, ls=line, lw=1.6, label=name)
-        axes.fill_between([], [], color=colour, alpha=0.22, lw=0, label=f"68 % band of {name}")
-
-
-def _points(
-    axes: Axes,
-    history: History,
-    space: Space,
-    centre: Floats,
-    plane: tuple[int, int],
-    near: float,
-    j: int,
-    problem: Any,
-) -> None:
-    """Draw what was asked near the slice."""
-    rest = [i for i in range(space.d) if i not in plane]
-    for label, points, style in _groups(history, j, problem):
-        close = (np.abs(points[:, rest] - centre[rest]) <= near).all(axis=1)
-        if close.any():
-            at = space.to_physical(points[close])
-            axes.scatter(at[:, plane[0]], at[:, plane[1]], label=label, zorder=4, **style)
-
-
-def _groups(history: History, j: int, problem: Any) -> Iterator[tuple[str, Floats, dict[str, Any]]]:
-    output = problem.outputs[j]
-    real = history.fidelity == 0
-    level = output.levels[0] if len(output.levels) else np.inf
-    told = real & (history.status == OK)
-    below = told & (history.values[:, j] < level)
-    first = output.thresholds[0] if output.thresholds else np.inf
-    low, high = value_text(output, first, "<"), value_text(output, first, r"$\geq$")
-    dark = {"s": 16, "edgecolors": "black", "linewidths": 0.7}
-    yield low, history.points[below & ~history.reserved], dark | {"c": "black"}
-    above = told & ~(history.values[:, j] < level) & ~history.reserved
-    yield (high if output.thresholds else "evaluated"), history.points[above], dark | {"c": "white"}
-    mine = told & history.reserved
-    yield "reserved", history.points[mine], dark | {"c": "#F0E442", "marker": "s"}
-    bound = real & (history.status == CENSORED)
-    yield "bound", history.points[bound], {"s": 26, "c": "black", "marker": "2", "linewidths": 1}
-    bad = real & ((history.status == FAILED) | (history.status == INVALID))
-    cross = {"s": 22, "c": "black", "marker": "x", "linewidths": 1}
-    yield "failed or unphysical", history.points[bad], cross
-    waiting = {"s": 26, "facecolors": "none", "edgecolors": "black", "marker": "^"}
-    yield "pending", history.pending, waiting | {"linewidths": 0.9}
+        axes.fill_between([], [], color=colour, alpha=0.25, lw=0, label=f"68 % band of {name}")

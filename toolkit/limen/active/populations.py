@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from limen.active.spaces import Parameter, Space
 
-__all__ = ["prior_text", "reserved_text"]
+__all__ = ["parameter_text", "prior_text", "reserved_text"]
 
 _LISTED = 6
 
@@ -28,7 +28,7 @@ def prior_text(space: Space) -> str:
     >>> prior_text(Space.from_mapping({"a": (0, 2), "b": (0, 2)}, ["a < b"]))
     'uniform in a from 0 to 2; uniform in b from 0 to 2; where a < b'
     """
-    texts = [_parameter(parameter) for parameter in space.parameters[:_LISTED]]
+    texts = [parameter_text(parameter) for parameter in space.parameters[:_LISTED]]
     left = space.parameters[_LISTED:]
     if left:
         kinds = sorted({_kind(parameter) for parameter in left})
@@ -47,7 +47,15 @@ def _kind(parameter: Parameter) -> str:
     return str(parameter.prior)
 
 
-def _parameter(parameter: Parameter) -> str:
+def parameter_text(parameter: Parameter) -> str:
+    """
+    Say the prior of one parameter.
+
+    Examples
+    --------
+    >>> parameter_text(Parameter("m", 0.0, 500.0, unit="GeV"))
+    'uniform in m from 0 to 500 GeV'
+    """
     unit = "" if parameter.unit == "1" else f" {parameter.unit}"
     return (
         f"{_kind(parameter)} in {parameter.name} from {parameter.low:g} to {parameter.high:g}{unit}"

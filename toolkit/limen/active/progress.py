@@ -10,13 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limen.active.assessing import changed_share, label_places, labels_after, misclassified_mass
-from limen.active.canvas import COLOURS, LINES, axis_label, drawing, new_figure, value_text
+from limen.active.canvas import (
+    COLOURS,
+    LINES,
+    axis_label,
+    drawing,
+    new_figure,
+    plain_ticks,
+    value_text,
+)
 from limen.active.problem import OK, STATUSES
 
 if TYPE_CHECKING:
-    from limen.active.campaign import Campaign
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from limen.active.assessments import Assessment
+    from limen.active.campaign import Campaign
 
 __all__ = ["Progress", "draw_progress", "progress"]
 
@@ -79,7 +89,9 @@ def progress(campaign: Campaign, *, most: int = _MOST, sample: int = _SAMPLE) ->
     )
 
 
-def draw_progress(campaign: Campaign, found: Progress | None = None) -> Figure:
+def draw_progress(
+    campaign: Campaign, found: Progress | None = None, *, assessment: Assessment | None = None
+) -> Figure:
     """
     Draw the progress: of the contours where there are thresholds, else of the best value.
 
@@ -88,6 +100,8 @@ def draw_progress(campaign: Campaign, found: Progress | None = None) -> Figure:
     campaign : Campaign
     found : Progress, optional
         If it was computed already.
+    assessment : Assessment, optional
+        Adds what was seen wrong on the reserved points, with its interval.
 
     Returns
     -------
@@ -109,14 +123,33 @@ def draw_progress(campaign: Campaign, found: Progress | None = None) -> Figure:
             name = value_text(outputs[j], outputs[j].thresholds[k])
             first.plot(made.asked, 100 * made.mass[:, number], label=name, **style)
             second.plot(made.asked, 100 * made.changed[:, number], label=name, **style)
+        if assessment is not None:
+            _reserved(first, assessment, made.asked[-1])
         first.set_ylabel("expected misclassified\nprior mass [%]")
         second.set_ylabel("labels changed since\nthe point before [%]")
         second.set_xlabel("points asked, failed ones included")
         first.set_yscale("log")
+        plain_ticks(first.yaxis)
         first.grid(alpha=0.3, which="both", lw=0.5)
         second.grid(alpha=0.3, lw=0.5)
         first.legend(frameon=False)
     return figure
+
+
+def _reserved(axes: Axes, assessment: Assessment, asked: int) -> None:
+    """Draw what was seen wrong on the reserved points beside what is expected."""
+    for number, label in enumerate(assessment.labels):
+        if not label.reserved.n:
+            continue
+        low, high = (100 * end for end in label.reserved.interval)
+        colour = COLOURS[number % 7]
+        # A lower end of nothing wrong has no place on this axis.
+        start = max(low, 100 * label.mass / 3)
+        axes.plot([asked, asked], [start, high], lw=1.2, alpha=0.6, color=colour, zorder=1)
+        text = f"seen wrong on {label.reserved.n} reserved points, 95 %"
+        axes.plot(asked, high, "_", ms=9, color=colour, label=text if not number else None)
+        if low > 0:
+            axes.plot(asked, 100 * label.reserved.seen, "s", ms=4, color=colour)
 
 
 def _best(axes: Axes, campaign: Campaign, j: int) -> None:

@@ -93,6 +93,9 @@ def retrain_models(parent: Bundle, bundle: Bundle) -> list[str]:
     notes = []
     version = parent.manifest["version"]
     for name, card in parent.models.items():
+        if card.training["estimator"] == "campaign":
+            # The surrogate of an earlier campaign: the later one has its own.
+            continue
         settings = recorded_settings(card)
         if settings is None:
             how = card.training["estimator"]

@@ -38,6 +38,7 @@ _VERBS = {
     "doctor": ("limen.cli.showing_off", "run_doctor"),
     "edit": ("limen.cli.authoring", "edit_bundle"),
     "export": ("limen.cli.extracting", "export_bundle"),
+    "extend": ("limen.cli.extending", "extend_bundle"),
     "fetch": ("limen.cli.fetching", "fetch_bundle"),
     "freeze": ("limen.cli.authoring", "freeze_bundle"),
     "init": ("limen.cli.authoring", "draft_document"),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from limen.bundle import Bundle, open_bundle
+from limen.documents import campaign_text
 from limen.errors import LimenError
 
 __all__ = ["diff"]
@@ -30,8 +31,9 @@ def diff(first: Bundle | str | Path, second: Bundle | str | Path) -> Difference:
     dict
         ``metadata`` (changed fields), ``columns`` (added, removed, changed), ``rows`` (numbers,
         common, new, gone, relabelled), ``minimum`` (moved best points per likelihood), ``models``
-        (added, removed, metrics before and after), ``benchmarks`` (verdicts that changed) and
-        ``summary`` (lines for people).
+        (added, removed, metrics before and after), ``benchmarks`` (verdicts that changed),
+        ``campaign`` (record of the one that chose the new rows, or None) and ``summary`` (lines
+        for people).
     """
     a = first if isinstance(first, Bundle) else open_bundle(first)
     b = second if isinstance(second, Bundle) else open_bundle(second)
@@ -42,6 +44,7 @@ def diff(first: Bundle | str | Path, second: Bundle | str | Path) -> Difference:
         "minimum": _minimum(a, b),
         "models": _models(a, b),
         "benchmarks": _benchmarks(a, b),
+        "campaign": _campaign(a, b),
     }
     answer["summary"] = _summary(a, b, answer)
     return answer
@@ -166,6 +169,12 @@ def _benchmarks(a: Bundle, b: Bundle) -> Difference:
     return changed
 
 
+def _campaign(a: Bundle, b: Bundle) -> Difference | None:
+    """Give the record of the campaign of b where it is not that of a."""
+    record: Difference | None = b.manifest.get("campaign")
+    return None if record == a.manifest.get("campaign") else record
+
+
 def _words(bundle: Bundle) -> str:
     document = bundle.manifest
     models = ", ".join(bundle.models) or "none"
@@ -189,6 +198,8 @@ def _compact(value: Any) -> str:
 
 def _summary(a: Bundle, b: Bundle, found: Difference) -> list[str]:
     lines = [f"from {_words(a)}", f"to   {_words(b)}"]
+    if found["campaign"]:
+        lines.append(campaign_text(found["campaign"]))
     for field, change in found["metadata"].items():
         lines.append(f"{field}: {_step(change)}")
     columns = found["columns"]

@@ -48,7 +48,9 @@ class FittedModel:
     answer : callable
         (n, d) to (n,): probability of label 1, or mean; (n, classes) for more than two classes.
     spread : callable or None
-        (n, d) to (n,): standard deviation of a new evaluation at each point.
+        (n, d) to (n,): standard deviation at each point.
+    spread_meaning : str
+        Of what it is the spread, in words.
     graph : callable
         Makes the raw graph.
     """
@@ -60,6 +62,7 @@ class FittedModel:
     answer: Callable[[NDArray[Any]], Floats]
     graph: Callable[[], ModelProto]
     spread: Callable[[NDArray[Any]], Floats] | None = None
+    spread_meaning: str = "standard deviation of a new evaluation"
     classes: tuple[int, ...] = ()
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     software: Mapping[str, str] = field(default_factory=dict)
@@ -82,7 +85,7 @@ class FittedModel:
         return self.answer(np.ascontiguousarray(X, dtype=self.dtype))
 
     def predict_std(self, X: ArrayLike) -> Floats | None:
-        """Standard deviation of a new evaluation, shape (n,), or None if the model has none."""
+        """Standard deviation, shape (n,), or None if the model has none."""
         if self.spread is None:
             return None
         return self.spread(np.ascontiguousarray(X, dtype=self.dtype))

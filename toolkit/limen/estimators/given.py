@@ -1,7 +1,8 @@
-"""A Gaussian process whose hyper-parameters are known: the surrogate of a campaign as a model."""
+"""A Gaussian process whose numbers are known: the surrogate of a campaign as a model."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +20,44 @@ from limen.estimators.standardiser import Standardiser
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["MOST_POINTS", "GivenProcess", "given_process"]
+__all__ = ["MOST_POINTS", "GivenProcess", "Term", "given_process"]
 
 MOST_POINTS = 4000
 """Above it the inverse Cholesky factor would take more than 128 MB of the graph."""
 
 _BLOCK = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """
+    One term of a covariance.
+
+    Attributes
+    ----------
+    kernel : {"matern", "rbf"}
+        Matern 5/2 or squared exponential.
+    lengths : ndarray, shape (d,)
+        In z.
+    gains : ndarray, shape (n,)
+        Covariance of the process with what is known at each point, at no distance: the variance,
+        or less where it is another quantity that is known there.
+    """
+
+    kernel: Literal["matern", "rbf"]
+    lengths: Floats
+    gains: Floats
+
+    def covariance(self, z: Floats, points: Floats) -> Floats:
+        """Covariance at z with what is known at points, shape (len(z), len(points))."""
+        first, second = z / self.lengths, points / self.lengths
+        square = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2.0 * first @ second.T
+        square = np.maximum(square, 0.0)
+        if self.kernel == "rbf":
+            return np.asarray(self.gains * np.exp(-0.5 * square))
+        t = math.sqrt(5.0) * np.sqrt(square)
+        shape = 1.0 + t + 5.0 / 3.0 * square
+        return np.asarray(self.gains * shape * np.exp(-t))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,49 +67,43 @@ class GivenProcess:
 
     Attributes
     ----------
-    kernel : {"matern", "rbf"}
-        Matern 5/2 or squared exponential.
-    amplitude : float
-        Variance of the process [unit of values squared].
-    lengths : ndarray, shape (d,)
-        In z.
+    terms : tuple of Term
+        Their sum is the covariance.
+    variance : float
+        Variance of the process before any value is known [unit of values squared].
     constant : float
         Constant part of the mean.
     slope : ndarray, shape (d,)
         Linear part of the mean, per z; zeros for none.
     points : ndarray, shape (n, d)
-        In z.
-    values : ndarray, shape (n,)
-    noise : ndarray, shape (n,)
-        Variance of each value.
-    new_noise : float
-        Variance of a new evaluation.
+        Where values are known, in z.
+    weights : ndarray, shape (n,)
+        Inverse covariance of the known values times their residuals.
+    factor : ndarray, shape (n, n)
+        Lower Cholesky factor of that covariance, noise included.
+    least : float
+        Smallest variance that is stated: rounding leaves no less.
     """
 
-    kernel: Literal["matern", "rbf"]
-    amplitude: float
-    lengths: Floats
+    terms: tuple[Term, ...]
+    variance: float
     constant: float
     slope: Floats
     points: Floats
-    values: Floats
-    noise: Floats
-    new_noise: float = 0.0
+    weights: Floats
+    factor: Floats
+    least: float = 0.0
 
     def mean(self, z: Floats) -> Floats:
         """Mean before any value is known, shape (n,)."""
         return np.asarray(self.constant + z @ self.slope)
 
-    def covariance(self, a: Floats, b: Floats) -> Floats:
-        """Covariance of the process between points, shape (n_a, n_b)."""
-        first, second = a / self.lengths, b / self.lengths
-        square = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2.0 * first @ second.T
-        square = np.maximum(square, 0.0)
-        if self.kernel == "rbf":
-            return np.asarray(self.amplitude * np.exp(-0.5 * square))
-        t = math.sqrt(5.0) * np.sqrt(square)
-        shape = 1.0 + t + 5.0 / 3.0 * square
-        return np.asarray(self.amplitude * shape * np.exp(-t))
+    def covariance(self, z: Floats) -> Floats:
+        """Covariance of the process at z with what is known, shape (len(z), n)."""
+        total = np.zeros((len(z), len(self.points)))
+        for term in self.terms:
+            total += term.covariance(z, self.points)
+        return total
 
 
 def given_process(
@@ -100,7 +127,7 @@ def given_process(
     Returns
     -------
     FittedModel
-        Its standard deviation is that of a new evaluation.
+        Its standard deviation is that of the process, without the noise of an evaluation.
 
     Raises
     ------
@@ -114,25 +141,17 @@ def given_process(
             "another kind on the rows"
         )
     linalg = require("scipy.linalg")
-    gram = process.covariance(process.points, process.points) + np.diag(process.noise)
-    factor = linalg.cholesky(gram, lower=True)
-    rest = process.values - process.mean(process.points)
-    weights = np.asarray(linalg.cho_solve((factor, True), rest))
-    inverse = np.asarray(linalg.solve_triangular(factor, np.eye(n), lower=True))
+    inverse = np.asarray(linalg.solve_triangular(process.factor, np.eye(n), lower=True))
 
     def answer(points: NDArray[Any]) -> Floats:
         z = inputs.apply(np.asarray(points, np.float64))
-        parts = [process.covariance(part, process.points) @ weights for part in _parts(z)]
+        parts = [process.covariance(part) @ process.weights for part in _parts(z)]
         return np.asarray(np.concatenate(parts) + process.mean(z))
 
     def spread(points: NDArray[Any]) -> Floats:
         z = inputs.apply(np.asarray(points, np.float64))
-        known = [
-            ((process.covariance(part, process.points) @ inverse.T) ** 2).sum(axis=1)
-            for part in _parts(z)
-        ]
-        left = process.amplitude + process.new_noise - np.concatenate(known)
-        return np.asarray(np.sqrt(np.maximum(left, 0.0)))
+        known = [((process.covariance(part) @ inverse.T) ** 2).sum(axis=1) for part in _parts(z)]
+        return np.sqrt(np.maximum(process.variance - np.concatenate(known), process.least))
 
     return FittedModel(
         name="campaign",
@@ -140,8 +159,9 @@ def given_process(
         dtype="float64",
         n_inputs=process.points.shape[1],
         answer=answer,
-        graph=lambda: _graph(process, inputs, weights, inverse),
+        graph=lambda: _graph(process, inputs, inverse),
         spread=spread,
+        spread_meaning="posterior standard deviation (without the noise of an evaluation)",
         hyperparameters=dict(hyperparameters),
         software=dict(software),
     )
@@ -151,20 +171,20 @@ def _parts(z: Floats) -> Sequence[Floats]:
     return np.array_split(z, max(1, math.ceil(len(z) / _BLOCK)))
 
 
-def _graph(
-    process: GivenProcess, inputs: Standardiser, weights: Floats, inverse: Floats
-) -> ModelProto:
+def _write_term(builder: GraphBuilder, z: str, term: Term, points: Floats) -> str:
+    shape = write_kernel(
+        builder, z, kernel=term.kernel, amplitude=1.0, lengths=term.lengths, rows=points
+    )
+    return builder.op("Mul", shape, builder.constant(term.gains))
+
+
+def _graph(process: GivenProcess, inputs: Standardiser, inverse: Floats) -> ModelProto:
     builder = GraphBuilder(process.points.shape[1], "float64")
     z = inputs.write(builder)
-    kernel = write_kernel(
-        builder,
-        z,
-        kernel=process.kernel,
-        amplitude=process.amplitude,
-        lengths=process.lengths,
-        rows=process.points,
-    )
-    sums = builder.flat(builder.op("MatMul", kernel, builder.constant(weights[:, None])))
+    written = [_write_term(builder, z, term, process.points) for term in process.terms]
+    kernel = functools.reduce(lambda a, b: builder.op("Add", a, b), written)
+    weights = builder.constant(process.weights[:, None])
+    sums = builder.flat(builder.op("MatMul", kernel, weights))
     mean = builder.constant([process.constant])
     if process.slope.any():
         rise = builder.flat(builder.op("MatMul", z, builder.constant(process.slope[:, None])))
@@ -172,7 +192,7 @@ def _graph(
     builder.output(builder.op("Add", sums, mean), "raw", "float64")
     half = builder.op("MatMul", kernel, builder.constant(inverse.T))
     known = builder.total(builder.op("Mul", half, half))
-    prior = builder.constant(process.amplitude + process.new_noise)
-    left = builder.op("Max", builder.op("Sub", prior, known), builder.constant(0.0))
+    left = builder.op("Sub", builder.constant(process.variance), known)
+    left = builder.op("Max", left, builder.constant(process.least))
     builder.output(builder.op("Sqrt", left), "raw_std", "float64")
     return builder.model()

@@ -234,7 +234,7 @@ def _outputs(rows: TrainingRows, fitted: FittedModel) -> list[dict[str, Any]]:
     else:
         answer = [{"name": "mean", "meaning": f"predicted {target.name}", "unit": target.unit}]
         if fitted.spread is not None:
-            meaning = f"standard deviation of a new evaluation of {target.name}"
+            meaning = f"{fitted.spread_meaning} of {target.name}"
             answer.append({"name": "std", "meaning": meaning, "unit": target.unit})
     score = {"name": "domain_score", "meaning": "at most 1 inside the training domain", "unit": "1"}
     return [*answer, score]

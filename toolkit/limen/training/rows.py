@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class TrainingRows:
         Codes of a label's classes, in order.
     drawn : ndarray of bool, shape (n,)
         Whether a row is from the population; rows that were picked to learn from are not.
+    origin : ndarray of int, shape (n,), or None
+        Codes of the column that says where rows come from, if the population needs one.
     infinite : int
         Rows left out because their target is infinite, such as a limit without sensitivity.
     """
@@ -57,12 +59,20 @@ class TrainingRows:
     threshold: float | None = None
     codes: tuple[int, ...] = ()
     nuisances: str = "none"
+    origin: Array | None = None
     infinite: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
     def part(self, split: int) -> Array:
         """Give the positions of the rows of one split."""
         return np.flatnonzero(self.split == split)
+
+    def take(self, kept: Array) -> TrainingRows:
+        """Keep some rows, by mask or position."""
+        names = ("X", "y", "split", "drawn", "boundary", "origin")
+        arrays = {name: getattr(self, name) for name in names}
+        taken: dict[str, Any] = {name: None if a is None else a[kept] for name, a in arrays.items()}
+        return replace(self, **taken)
 
 
 def _population(bundle: Bundle) -> dict[str, Any]:
@@ -158,6 +168,7 @@ def _read(bundle: Bundle, target: Column, inputs: tuple[Column, ...]) -> Trainin
         "classification" if target.role == "label" else "regression",
         table[boundary][valid].astype(np.float64) if boundary else None,
         threshold,
+        origin=table[origin][valid] if origin else None,
         infinite=int((known & np.isinf(y)).sum()),
     )
 
@@ -237,4 +248,5 @@ def _reduce_nuisances(rows: TrainingRows, how: str) -> None:
     np.minimum.at(first, index, np.arange(len(rows.y)))
     rows.X, rows.y = points, value
     rows.split, rows.drawn = rows.split[first], rows.drawn[first]
+    rows.origin = None if rows.origin is None else rows.origin[first]
     rows.boundary = value if rows.boundary is not None else None
