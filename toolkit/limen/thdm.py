@@ -13,9 +13,8 @@ coupling enters, so that the type of the model does not matter here.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from limen.errors import ShapeError
 
@@ -30,7 +29,7 @@ __all__ = [
     "unitarity_eigenvalues",
 ]
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
+Array = NDArray[np.float64]
 
 BOX: dict[str, tuple[float, float]] = {
     "lambda1": (0.0, 10.0),
@@ -87,8 +86,7 @@ def evaluate(points: Array) -> dict[str, Array]:
     (125.8, True)
     """
     found = masses(points)
-    names = ("m_h", "m_H", "m_A", "m_Hp")
-    stu = oblique(*(found[name] for name in names), found["cos_ba"])
+    stu = oblique(found["m_h"], found["m_H"], found["m_A"], found["m_Hp"], found["cos_ba"])
     return found | {
         "stability": bounded_from_below(points),
         "unitarity": np.abs(unitarity_eigenvalues(points)).max(axis=1) / (8 * np.pi),
@@ -157,7 +155,7 @@ def bounded_from_below(points: Array) -> Array:
     """
     l1, l2, l3, l4, l5, _, _ = _columns(points)
     root = 2 * np.sqrt(np.maximum(l1, 0) * np.maximum(l2, 0))
-    return np.min([l1, l2, l3 + root, l3 + l4 - np.abs(l5) + root], axis=0)
+    return np.asarray(np.min([l1, l2, l3 + root, l3 + l4 - np.abs(l5) + root], axis=0))
 
 
 def unitarity_eigenvalues(points: Array) -> Array:
@@ -217,10 +215,11 @@ def oblique(m_h: Array, m_H: Array, m_A: Array, m_Hp: Array, cos_ba: Array) -> A
     Grimus, Lavoura, Ogreid and Osland, arXiv:0802.4353, for two doublets.
     """
     h, H, A, P = (np.asarray(m, dtype=np.float64) ** 2 for m in (m_h, m_H, m_A, m_Hp))
-    c = np.asarray(cos_ba) ** 2
-    s, w, z = 1 - c, np.float64(M_W**2), np.float64(M_Z**2)
-    ref = np.float64(M_H_REFERENCE**2)
-    weak = (1 - 2 * w / z) ** 2  # (2 sin² θ_W - 1)²
+    w, z, ref = (np.array(m**2) for m in (M_W, M_Z, M_H_REFERENCE))
+    c: Array = np.asarray(cos_ba, dtype=np.float64) ** 2
+    s = 1 - c
+    # sin² θ_W is that of the masses; this is (2 sin² θ_W - 1)².
+    weak = (1 - 2 * w / z) ** 2
     t = _f(P, A) + s * (_f(P, H) - _f(A, H)) + c * (_f(P, h) - _f(A, h))
     t += 3 * (s * (_f(z, h) - _f(w, h)) + c * (_f(z, H) - _f(w, H)) - _f(z, ref) + _f(w, ref))
     neutral = weak * _g(P, P, z) + s * _g(A, H, z) + c * _g(A, h, z)
