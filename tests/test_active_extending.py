@@ -150,7 +150,7 @@ def test_a_better_point_moves_the_reference_and_relabels(extended, parent):
     assert found["rows"]["relabelled"]["outside"] == moved
     lines = "\n".join(found["summary"])
     assert "best loglike moved" in lines
-    assert "Campaign c0de (level-set) chose points: 44 rows" in lines
+    assert "Campaign c0de (level-set): 44 new rows" in lines
     assert "loglike at −3: " in lines
 
 

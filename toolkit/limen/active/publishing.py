@@ -47,7 +47,7 @@ _COMPARED = 512
 # Of the domain, beyond the farthest place of the prior that was looked at.
 _ROOM = 1.25
 # With fewer reserved points a figure says nothing.
-_FEWEST = 3
+_FEWEST = 5
 _UNUSED = -1
 
 

@@ -195,7 +195,8 @@ def _range(column: Mapping[str, Any]) -> str:
 def _sampler(entry: Mapping[str, Any]) -> str:
     names = {key: entry[key] for key in ("name", "sampler", "version") if entry.get(key)}
     rest = {key: value for key, value in entry.items() if key not in names}
-    lead = " ".join(flat(value) for value in names.values())
+    lead = " ".join(flat(names[key]) for key in ("sampler", "version") if key in names)
+    lead = ": ".join(part for part in (flat(names.get("name", "")), lead) if part)
     return "; ".join(part for part in (lead, describe(rest)) if part)
 
 

@@ -155,14 +155,14 @@ def campaign_text(campaign: Mapping[str, Any]) -> str:
     Which points a campaign added, and its stated error.
 
     >>> campaign_text({"id": "3fa2", "strategy": {"name": "level-set"}, "counts": {"rows": 7}})
-    'Campaign 3fa2 (level-set) chose points: 7 rows; the table queries has all it asked'
+    'Campaign 3fa2 (level-set): 7 new rows; the table queries has every point it asked'
     """
     counts = campaign.get("counts") or {}
     name = flat((campaign.get("strategy") or {}).get("name") or "unknown strategy")
-    said = f"Campaign {flat(campaign.get('id') or '?')} ({name}) chose points: "
-    said += f"{count(counts.get('rows', 0))} rows; the table queries has all it asked"
+    said = f"Campaign {flat(campaign.get('id') or '?')} ({name}): "
+    said += f"{count(counts.get('rows', 0))} new rows; the table queries has every point it asked"
     for label in (campaign.get("assessment") or {}).get("labels") or ():
-        mass = number(100 * float(label.get("expected_misclassified_prior_mass", math.nan)))
+        mass = f"{100 * float(label.get('expected_misclassified_prior_mass', math.nan)):.2g}"
         where = f"{flat(label.get('output'))} at {number(label.get('threshold'))}"
         said += f"; {where}: {mass} % expected misclassified prior mass"
         right = label.get("accuracy") or {}
