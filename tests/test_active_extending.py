@@ -394,3 +394,44 @@ def test_the_same_campaign_makes_the_same_bytes(tmp_path, document, columns, mon
     made = [extend(parent, told(rounds=1), tmp_path / name) for name in ("a", "b")]
     first, second = (json.loads(json.dumps(bundle.manifest["files"])) for bundle in made)
     assert first == second
+
+
+def test_surrogates_of_several_outputs_speak_in_the_columns_units(tmp_path):
+    (tmp_path / "scan.yaml").write_text(
+        """
+id: first
+version: 0.1.0
+title: Two cross sections
+tables:
+- name: scan
+  columns:
+  - {name: m, role: parameter, unit: GeV, scale: log}
+  - {name: g, role: parameter, unit: "1"}
+  - {name: xsec, role: observable, quantity: cross_section, unit: fb}
+  - {name: width, role: observable, quantity: width, unit: GeV}
+""",
+        encoding="utf-8",
+    )
+    campaign = FakeCampaign(
+        Processes,
+        space={"m": {"range": [0.1, 1.0], "unit": "TeV", "scale": "log"}, "g": [0.0, 1.0]},
+        outputs={
+            "xsec": {"threshold": 1.0, "unit": "pb", "scale": "log"},
+            "width": {"threshold": 1e-3, "unit": "TeV"},
+        },
+    )
+    u = np.random.default_rng(3).random((36, 2))
+    values = np.column_stack([10 ** (1 - 2 * u[:, 0] + u[:, 1]), 2e-3 * u[:, 1]])
+    campaign.round(u, values, origin=["acquired"] * 30 + ["reserved"] * 6)
+    bundle = extend(None, campaign, tmp_path / "first", document=tmp_path / "scan.yaml")
+    assert bundle.manifest["campaign"]["surrogates"] == ["xsec-surrogate", "width-surrogate"]
+    points = {"m": 100 * 10 ** u[30:, 0], "g": u[30:, 1]}
+    mean, std = campaign.strategy.posterior(campaign.history().without_reserved(), {}).mean_std(
+        u[30:]
+    )
+    xsec = bundle.predictor("xsec-surrogate")(points)
+    assert xsec["value"].values == pytest.approx(1e3 * 10 ** mean[:, 0], rel=1e-6)
+    assert xsec["upper"].values == pytest.approx(1e3 * 10 ** (mean + 1.96 * std)[:, 0], rel=1e-4)
+    width = bundle.predictor("width-surrogate")(points)
+    assert width["value"].values == pytest.approx(1e3 * mean[:, 1], rel=1e-6, abs=1e-8)
+    assert limen.check(bundle, deep=True).passed
