@@ -101,9 +101,9 @@ class Network:
         return tuple(weights)
 
     def _run(self, points: Floats, weights: Sequence[Singles]) -> Floats:
-        x = np.ascontiguousarray((points - self.centre) / self.spread, dtype=np.float32)
-        if x.ndim != 2:
+        if points.ndim != 2 or points.shape[1] != len(self.centre):
             raise ShapeError(f"points: found shape {points.shape}, allowed (n, {len(self.centre)})")
+        x = np.ascontiguousarray((points - self.centre) / self.spread, dtype=np.float32)
         with one_thread() as torch, torch.no_grad():
             layers = [torch.from_numpy(np.ascontiguousarray(array)) for array in weights]
             out = [
