@@ -503,11 +503,61 @@ def test_what_waits_for_a_community_is_left_alone(rehearsal, bundle_path):
     rehearsal.community("hep")
     draft = _deposit(bundle_path, community="hep")
     publish(draft, patience=QUICK)
-    rehearsal.fail(Fault("GET", r".*/draft", body='{"status": "in_review"}', times=2))
     assert isinstance(publish(draft, patience=QUICK), Draft)
     assert len(_asked(rehearsal, "POST", "submit-review")) == 1
-    with pytest.raises(DepositError, match="waits for the community hep"):
+    with pytest.raises(DepositError, match="waits for the community hep; it cannot be changed"):
         _deposit(bundle_path)
+    with pytest.raises(DepositError, match="waits for the community hep; it cannot be changed"):
+        _deposit(bundle_path, community="hep")
+
+
+def test_a_submission_whose_answer_is_lost_is_found(rehearsal, bundle_path):
+    rehearsal.community("hep")
+    draft = _deposit(bundle_path, community="hep")
+    rehearsal.fail(Fault("POST", r".*/actions/submit-review", delay_after=True))
+    assert isinstance(publish(draft, patience=QUICK), Draft)
+    assert rehearsal.record(int(draft.id)).stage == "in_review"
+    assert len(_asked(rehearsal, "POST", "submit-review")) == 1
+
+
+@pytest.mark.parametrize("again", ["hep", None], ids=["named again", "not named"])
+def test_a_draft_that_was_declined_is_deposited_and_submitted_again(rehearsal, bundle_path, again):
+    rehearsal.community("hep")
+    draft = _deposit(bundle_path, community="hep")
+    publish(draft, patience=QUICK)
+    rehearsal.decline(int(draft.id))
+    with open_bundle(bundle_path).edit() as change:
+        change.manifest["title"] = "Another"
+    changed = _deposit(bundle_path, community=again)
+    assert changed.id == draft.id
+    assert isinstance(publish(bundle_path, patience=QUICK), Draft)
+    assert rehearsal.record(int(draft.id)).stage == "in_review"
+    rehearsal.accept(int(draft.id))
+    assert _publish(bundle_path).doi == draft.doi
+
+
+def test_a_declined_draft_that_was_not_deposited_again_is_refused(rehearsal, bundle_path):
+    rehearsal.community("hep")
+    draft = _deposit(bundle_path, community="hep")
+    publish(draft, patience=QUICK)
+    rehearsal.decline(int(draft.id))
+    with pytest.raises(DepositError, match=r"declined .* limen deposit"):
+        publish(draft, patience=QUICK)
+    assert len(_asked(rehearsal, "POST", "submit-review")) == 1
+
+
+def test_the_command_says_what_a_community_has_to_do(limen, rehearsal, bundle_path):
+    rehearsal.community("hep")
+    assert limen("deposit", bundle_path, "--community", "hep").exit_code == 0
+    first = limen("publish", bundle_path, "--yes")
+    assert first.exit_code == 0
+    assert "waits for the community hep; it becomes public when its curators accept it" in (
+        first.stderr
+    )
+    waiting = json.loads(limen("publish", bundle_path, "--yes", "--json").stdout)
+    assert (waiting["published"], waiting["waits_for"]) == (False, "hep")
+    refused = limen("deposit", bundle_path)
+    assert (refused.exit_code, "waits for the community hep" in refused.stderr) == (1, True)
 
 
 def test_an_unknown_community_is_refused(rehearsal, bundle_path):

@@ -751,13 +751,15 @@ def test_the_cache_is_listed_and_cleared(
     get(record, "scan")
     get(other)
     listed = json.loads(limen("cache", "list", "--json").stdout)
-    assert {entry["record"] for entry in listed} == {record, other}
+    assert {entry["record"] for entry in listed["bundles"]} == {record, other}
     assert f"10.5281/zenodo.{record}" in limen("cache", "list").stdout
     assert limen("cache", "clear", "12345").exit_code == 2
     assert limen("cache", "clear").exit_code == 2
     assert limen("cache", "clear", f"10.5281/zenodo.{record}").exit_code == 0
-    assert [e["record"] for e in json.loads(limen("cache", "list", "--json").stdout)] == [other]
+    left = json.loads(limen("cache", "list", "--json").stdout)["bundles"]
+    assert [entry["record"] for entry in left] == [other]
     (tmp_path / "cache" / "deposits").mkdir()
     assert limen("cache", "clear", "--yes").exit_code == 0
-    assert json.loads(limen("cache", "list", "--json").stdout) == []
+    empty = {"bundles": [], "others": []}
+    assert json.loads(limen("cache", "list", "--json").stdout) == empty
     assert (tmp_path / "cache" / "deposits").is_dir()

@@ -71,7 +71,7 @@ def schema_text(name: str, version: str = "1.0") -> str:
     Parameters
     ----------
     name : str
-        ``bundle``, ``column``, ``scan-document``, ``model-card`` or ``probe``.
+        ``bundle``, ``catalogue``, ``column``, ``scan-document``, ``model-card`` or ``probe``.
     version : str
         Version of the format.
 

@@ -12,7 +12,7 @@ from limen_zenodo.journals import Deposit
 from limen_zenodo.patience import Patience
 from limen_zenodo.sites import PRODUCTION, SANDBOX, Site, site_named
 
-__all__ = ["Draft", "choose_site", "with_token"]
+__all__ = ["Draft", "choose_site", "deposit_line", "with_token"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,17 @@ def choose_site(production: bool, site: Site | str | None = None) -> Site:
             f"rehearse at {SANDBOX.host}"
         )
     return found
+
+
+def deposit_line(bundle: object, site: Site) -> str:
+    """
+    Give the command that deposits a bundle at an archive.
+
+    >>> deposit_line("toy", PRODUCTION)
+    'limen deposit toy --production'
+    """
+    named = "" if site.name in (PRODUCTION.name, SANDBOX.name) else f" --site {site.name}"
+    return f"limen deposit {bundle}{'' if site.test else ' --production'}{named}"
 
 
 def with_token(site: Site, token: str | None, patience: Patience | None) -> Client:

@@ -2,7 +2,8 @@
 What was fetched before: bundles by host and record, each with a lock beside it.
 
 ``records/HOST/ID/`` is a bundle, ``records/HOST/ID.lock.json`` says what was asked and what it led
-to, ``records/HOST/asked/`` leads from concepts and DOIs of others to records.
+to, ``records/HOST/asked/`` leads from concepts and DOIs of others to records. Beside them are
+manifests that searching read, ranges of scans that were read remotely, and trials of models.
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from limen import journal, schema
-from limen.errors import LimenError, UsageError
-from limen.resources import cache_folder
+from limen.errors import LimenError, StorageError, UsageError
+from limen.resources import cache_folder, folder_lock
 from limen_zenodo.errors import NetworkError
 from limen_zenodo.identifiers import Identifier
 from limen_zenodo.incoming import incoming_folder
 from limen_zenodo.locks import Lock
 from limen_zenodo.sites import Site
 
-__all__ = ["Store", "cached", "clear"]
+__all__ = ["OTHERS", "Store", "cached", "clear", "others"]
+
+OTHERS = ("manifests", "ranges", "trials")
 
 _RECORD = re.compile(r"[a-z0-9][a-z0-9-]{0,60}")
 _LOCK = ".lock.json"
@@ -45,7 +49,9 @@ class Store:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.root = cache_folder() / "records" / re.sub(r"[^A-Za-z0-9.-]", "_", site.host)
+        host = re.sub(r"[^A-Za-z0-9.-]", "_", site.host)
+        self.root = cache_folder() / "records" / host
+        self._ranges = cache_folder() / "ranges" / host
 
     def folder(self, record: str) -> Path:
         """
@@ -111,10 +117,11 @@ class Store:
             If it cannot be removed.
         """
         folder = self.folder(record)
-        size = _bytes(folder)
+        places = (folder, incoming_folder(folder), self._ranges / record)
+        size = sum(map(_bytes, places))
         with journal.storing(folder):
             folder.with_name(f"{record}{_LOCK}").unlink(missing_ok=True)
-            for path in (folder, incoming_folder(folder)):
+            for path in places:
                 if path.is_symlink():
                     path.unlink()
                 elif path.exists():
@@ -133,15 +140,28 @@ def cached() -> list[tuple[Lock, Path, int]]:
     Returns
     -------
     list of (Lock, Path, int)
-        Each record's lock, folder, and bytes on disk.
+        Each record's lock, folder, and bytes on disk, also of what is on its way.
     """
     found = []
     for path in sorted((cache_folder() / "records").glob(f"*/*{_LOCK}")):
         lock = _load(path)
         if lock is not None:
             folder = path.with_name(path.name.removesuffix(_LOCK))
-            found.append((lock, folder, _bytes(folder)))
+            found.append((lock, folder, _bytes(folder) + _bytes(incoming_folder(folder))))
     return found
+
+
+def others() -> list[tuple[str, Path, int]]:
+    """
+    List what the cache holds beside bundles: what searching and remote reading keep.
+
+    Returns
+    -------
+    list of (str, Path, int)
+        Name, folder, and bytes on disk of each that there is.
+    """
+    places = [(name, cache_folder() / name) for name in OTHERS]
+    return [(name, place, _bytes(place)) for name, place in places if place.is_dir()]
 
 
 def clear(identifiers: Iterable[Identifier] | None = None) -> list[tuple[str, int]]:
@@ -151,24 +171,27 @@ def clear(identifiers: Iterable[Identifier] | None = None) -> list[tuple[str, in
     Parameters
     ----------
     identifiers : iterable of Identifier, optional
-        Which; with a concept, all its versions. Everything that was ever fetched by default.
+        Which; with a concept, all its versions. Everything that was ever fetched by default, with
+        what :func:`others` lists.
 
     Returns
     -------
     list of (str, int)
-        DOI and bytes of what was removed.
+        DOI and bytes of the bundles that were removed.
 
     Raises
     ------
     UsageError
         If one of them is not in the cache; nothing is removed then.
     StorageError
-        If something cannot be removed.
+        If another process is just fetching one of them (nothing is removed then), or something
+        cannot be removed.
     """
     known = cached()
     if identifiers is None:
         removed = [(lock.doi or lock.record, size) for lock, _, size in known]
-        for name in ("records", "manifests", "trials"):
+        _refuse_busy((cache_folder() / "records").glob("*/*"))
+        for name in ("records", *OTHERS):
             place = cache_folder() / name
             with journal.storing(place):
                 if place.exists():
@@ -186,9 +209,23 @@ def clear(identifiers: Iterable[Identifier] | None = None) -> list[tuple[str, in
                 f"{identifier.asked}: is not in the cache; see what is: limen cache list"
             )
         chosen |= {folder: (lock, identifier.site) for lock, folder in here}
+    _refuse_busy(chosen)
     return [
         (lock.doi or lock.record, Store(site).forget(lock.record)) for lock, site in chosen.values()
     ]
+
+
+def _refuse_busy(folders: Iterable[Path]) -> None:
+    """Refuse to take away what another process is filling."""
+    for folder in folders:
+        busy = False
+        with suppress(OSError), folder_lock(folder, wait=False) as held:
+            busy = not held
+        if busy:
+            raise StorageError(
+                f"{folder}: another process is fetching it; nothing was removed, try again when "
+                "it is done"
+            )
 
 
 def _fits(lock: Lock, identifier: Identifier) -> bool:
@@ -217,10 +254,10 @@ def _write(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def _bytes(folder: Path) -> int:
-    """Sum up the files of a folder as they are now."""
+    """Sum up the files below a folder as they are now."""
     total = 0
-    with suppress(OSError):
-        for path in folder.iterdir():
-            with suppress(OSError):
-                total += path.lstat().st_size
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            status = path.lstat()
+            total += 0 if stat.S_ISDIR(status.st_mode) else status.st_size
     return total

@@ -191,7 +191,8 @@ def _carry_out(
     first = record_document(bundle.manifest, site, marker=entry.marker, day=day)
     drafts.make_draft(client, entry, first)
     release_others(site, entry)
-    _submit(client, entry, community)
+    # A review that was declined is closed; naming the community again opens the next one.
+    _submit(client, entry, community or entry.community)
     pids = drafts.reserve_doi(client, entry)
     staged = stage(entry, bundle)
     if entry.parent_record:
@@ -204,8 +205,8 @@ def _carry_out(
     return sent
 
 
-def _submit(client: Client, entry: Deposit, community: str | None) -> None:
-    if community is None:
+def _submit(client: Client, entry: Deposit, community: str) -> None:
+    if not community:
         return
     if entry.parent_record:
         _log.warning("--community: left out; a new version stays in the communities of its record")

@@ -67,9 +67,10 @@ class Waits:
         trouble : ZenodoError
             Raised if the wait is longer than is accepted.
         """
-        grown = min(self.patience.first * 2.0**self.attempts, self.patience.longest)
-        # Attempts at random moments keep many clients from coming back together.
-        delay = demanded if demanded is not None else grown * (0.5 + 0.5 * random.random())
+        grown = min(self.patience.first * 2.0 ** min(self.attempts, 60), self.patience.longest)
+        # Attempts at random moments keep many clients from coming back together. A server that
+        # asks for no wait at all is not asked without end.
+        delay = max(demanded or 0.0, grown * (0.5 + 0.5 * random.random()))
         if self.waited + delay > self.patience.budget:
             raise trouble
         if delay > _WORTH_SAYING:

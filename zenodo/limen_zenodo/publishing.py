@@ -11,7 +11,7 @@ from limen import journal
 from limen.bundle import open_bundle
 from limen.errors import Fault, LimenError, UsageError
 from limen_zenodo import drafts
-from limen_zenodo.access import Draft, choose_site, with_token
+from limen_zenodo.access import Draft, choose_site, deposit_line, with_token
 from limen_zenodo.adopting import adopt
 from limen_zenodo.client import Client
 from limen_zenodo.errors import (
@@ -80,7 +80,7 @@ def find_draft(
         if entry is None or not entry.record:
             raise DepositError(
                 f"{draft}: {name} {version} was not deposited at {archive.host} from this machine; "
-                f"run: limen deposit {draft}{' --production' if production else ''}"
+                f"run: {deposit_line(draft, archive)}"
             )
         return Draft.of(archive, entry)
     identifier = parse_identifier(draft, archive)
@@ -178,23 +178,28 @@ def _refuse_outdated(entry: Deposit, draft: str | Path | None, site: Site) -> No
     if draft is None or not _is_bundle(draft):
         return
     if open_bundle(draft).manifest_sha256 != entry.source_sha256:
-        option = "" if site.test else " --production"
         raise DepositError(
-            f"{draft}: has changed since it was deposited; run: limen deposit {draft}{option}"
+            f"{draft}: has changed since it was deposited; run: {deposit_line(draft, site)}"
         )
 
 
 def _is_in_review(client: Client, entry: Deposit) -> bool:
-    """Tell whether the draft waits for its community already; refuse one that is gone."""
+    """Tell whether the draft waits for its community; refuse one that was declined or is gone."""
+    line = deposit_line(entry.source, client.site)
     try:
-        return drafts.is_in_review(client, entry)
+        waits = drafts.is_in_review(client, entry)
     except RecordNotFoundError as error:
         raise RecordNotFoundError(
-            f"{entry.page}: neither a draft nor a record is there any more; run: limen deposit "
-            f"{entry.source}",
+            f"{entry.page}: neither a draft nor a record is there any more; run: {line}",
             status=error.status,
             url=error.url,
         ) from error
+    if entry.state == "review" and not waits:  # its review is closed
+        raise DepositError(
+            f"{entry.page}: was declined by the community {entry.community}, or the submission was "
+            f"taken back; see why on that page, then run: {line}"
+        )
+    return waits
 
 
 def _compare(client: Client, entry: Deposit) -> None:
@@ -212,8 +217,8 @@ def _compare(client: Client, entry: Deposit) -> None:
         faults.append(Fault("", "the deposit was not finished"))
     if faults:
         raise ChecksumError.from_faults(
-            f"{entry.page}: not published; the draft is not the staged copy (run limen deposit "
-            f"{entry.source} again):",
+            f"{entry.page}: not published; the draft is not the staged copy (run again: "
+            f"{deposit_line(entry.source, client.site)}):",
             faults,
         )
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from limen_zenodo.client import Client
 from limen_zenodo.errors import AccessError, IdentifierError, NetworkError, RecordNotFoundError
 from limen_zenodo.identifiers import Identifier, parse_identifier
-from limen_zenodo.sites import Site
+from limen_zenodo.sites import Site, public_url
 
 __all__ = ["Record", "RemoteFile", "find_record", "latest_version", "parse_record"]
 
@@ -262,18 +262,19 @@ def latest_version(client: Client, record: Record) -> Record:
 def _looked_up(client: Client, identifier: Identifier) -> str:
     """Ask the DOI resolver where a DOI of others leads, then the archive whether it has it."""
     place = client.location(f"{client.site.resolver}/{quote(identifier.doi, safe='/')}")
-    if place and client.site.trusts(place):
-        try:
-            found = parse_identifier(place, client.site)
-        except IdentifierError:
-            found = None
-        if found is not None and found.record:
-            return found.record
+    try:
+        found = parse_identifier(place, client.site)
+    except IdentifierError:
+        found = None
+    if found is not None and found.record and client.site.trusts(place):
+        return found.record
     answer = client.get_json("/records", {"q": f'doi:"{identifier.doi}"', "size": "1"})
     hits = answer.get("hits", {}).get("hits", []) if isinstance(answer, dict) else []
     if not hits:
+        elsewhere = found is not None and found.site.url != client.site.url
         raise RecordNotFoundError(
-            f"{identifier.doi}: no record at {client.site.host} has this DOI, which leads to "
-            f"{place or 'nowhere'}; give the DOI of the record"
+            f"{identifier.doi}: no record at {client.site.host} has this DOI, which leads "
+            f"{f'to {public_url(place)}' if place else 'nowhere'}; give "
+            f"{'that address' if elsewhere else 'the DOI or the address of the record'}"
         )
     return str(hits[0]["id"])

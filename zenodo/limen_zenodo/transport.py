@@ -219,6 +219,7 @@ class Transport:
 def in_words(error: Exception) -> str:
     """Say what failed, without addresses and their secrets."""
     import requests
+    import urllib3
 
     kinds = (
         (requests.exceptions.SSLError, "the certificate is not accepted"),
@@ -227,5 +228,7 @@ def in_words(error: Exception) -> str:
         (requests.exceptions.ReadTimeout, "no bytes in time"),
         (requests.exceptions.ChunkedEncodingError, "the connection broke"),
         (requests.exceptions.ConnectionError, "no connection, or it broke"),
+        (urllib3.exceptions.ReadTimeoutError, "no bytes in time"),
+        (urllib3.exceptions.HTTPError, "the connection broke"),
     )
     return next((words for kind, words in kinds if isinstance(error, kind)), type(error).__name__)

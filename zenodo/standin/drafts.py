@@ -102,6 +102,8 @@ def delete(call: Call, number: str) -> Answer:
     entry = mine(call, number)
     if entry.draft is None:
         raise RefusalError(404, "The persistent identifier does not exist.")
+    if entry.stage == "in_review":
+        raise RefusalError(400, "You cannot delete a draft with an open review.")
     discard(call.store, entry)
     return Answer(204)
 
@@ -138,6 +140,8 @@ def release_doi(call: Call, number: str) -> Answer:
 def publish_draft(call: Call, number: str) -> Answer:
     """Publish."""
     entry = mine(call, number, "deposit:actions")
+    if entry.stage in ("draft_with_review", "in_review"):
+        raise RefusalError(400, "The draft is to be reviewed and cannot be published directly.")
     publish(call.store, entry)
     if entry.public:
         return record_answer(call, entry, 202)
@@ -167,7 +171,9 @@ def put_review(call: Call, number: str) -> Answer:
     if wanted not in [one.id for one in call.store.communities.values()]:
         faults = [("receiver.community", "Invalid value.")]
         raise RefusalError(400, "A validation error occurred.", faults)
-    entry.concept.review = wanted
+    if entry.stage == "in_review":
+        raise RefusalError(400, "You cannot update a review that is open.")
+    entry.concept.review, entry.concept.review_status = wanted, "created"
     return json_answer(_review(call, entry))
 
 
@@ -176,14 +182,18 @@ def submit_review(call: Call, number: str) -> Answer:
     entry = mine(call, number, "deposit:actions")
     if not entry.concept.review:
         raise RefusalError(400, "No review was requested for this draft.")
-    return json_answer(_review(call, entry) | {"status": "submitted", "is_open": True}, 202)
+    if entry.concept.review_status != "created":
+        raise RefusalError(400, "The review was submitted already, or is closed.")
+    entry.concept.review_status = "submitted"
+    return json_answer(_review(call, entry), 202)
 
 
 def _review(call: Call, entry: Entry) -> dict[str, Any]:
     return {
         "id": f"review-{entry.id}",
         "type": "community-submission",
-        "status": "created",
+        "status": entry.concept.review_status,
+        "is_open": entry.concept.review_status == "submitted",
         "receiver": {"community": entry.concept.review},
         "topic": {"record": str(entry.id)},
         "links": {"self": f"{call.api}/records/{entry.id}/draft/review"},

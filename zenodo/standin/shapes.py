@@ -215,7 +215,10 @@ def _rdm(call: Call, entry: Entry, content: Edit, *, draft: bool) -> dict[str, A
         "pids": {"doi": call.store.pid(entry.concept.id)} if entry.concept.versions else {},
     }
     if entry.concept.review:
-        parent["review"] = {"receiver": {"community": entry.concept.review}}
+        parent["review"] = {
+            "type": "community-submission",
+            "receiver": {"community": entry.concept.review},
+        }
     access = {**content.access, "status": entry.status}
     return {
         "id": str(entry.id),
@@ -224,7 +227,7 @@ def _rdm(call: Call, entry: Entry, content: Edit, *, draft: bool) -> dict[str, A
         "revision_id": entry.revision,
         "is_published": entry.published,
         "is_draft": draft,
-        "status": "published" if entry.published else "draft",
+        "status": entry.stage,
         "pids": _pids(call, entry, content, draft=draft),
         "parent": parent,
         "versions": {"is_latest": _is_latest(call, entry), "index": entry.index},

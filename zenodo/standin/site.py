@@ -192,8 +192,13 @@ class StandIn:
         for one in self.store.communities.values():
             if one.id == entry.concept.review:
                 entry.concept.communities.append(one.slug)
+        entry.concept.review = entry.concept.review_status = ""
         publish_entry(self.store, entry)
         return self._published(entry)
+
+    def decline(self, number: int) -> None:
+        """Decline a draft that was submitted to a community: it stays a draft."""
+        self.record(number).concept.review_status = "declined"
 
     def withdraw(
         self, number: int, reason: str = "retracted", note: str = "", *, visible: bool = True

@@ -22,6 +22,7 @@ OPEN: dict[str, Any] = {
     "embargo": {"active": False, "reason": None},
 }
 GONE = "The persistent identifier does not exist."
+_STAGES = {"created": "draft_with_review", "submitted": "in_review", "declined": "declined"}
 
 
 @dataclass(slots=True)
@@ -45,13 +46,14 @@ class Community:
 
 @dataclass(slots=True)
 class Concept:
-    """What all versions of a record share."""
+    """What all versions of a record share; ``review`` is the id of a community."""
 
     id: int
     versions: list[int] = field(default_factory=list)
     communities: list[str] = field(default_factory=list)
     draft: int | None = None
     review: str = ""
+    review_status: str = ""
 
 
 @dataclass(slots=True)
@@ -103,6 +105,15 @@ class Entry:
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.size or 0 for file in self.files.values())
+
+    @property
+    def stage(self) -> str:
+        """``published``, or what became of the draft and its review."""
+        if self.published:
+            return "published"
+        if self.concept.review:
+            return _STAGES[self.concept.review_status]
+        return "new_version_draft" if self.concept.versions else "draft"
 
     def touch(self) -> None:
         """Count a change."""

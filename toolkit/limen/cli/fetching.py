@@ -83,33 +83,36 @@ def cache() -> None:
 @cache.command("list")
 @as_json
 def list_cache(json_wanted: bool) -> None:
-    """Say which bundles are in the cache."""
-    from limen_zenodo.cache import cached
+    """Say which bundles are in the cache, and what else is."""
+    from limen_zenodo.cache import cached, others
 
-    found = cached()
+    found, rest = cached(), others()
     if json_wanted:
-        print_json(
-            [
-                lock.to_dict() | {"folder": str(folder), "bytes": size}
-                for lock, folder, size in found
-            ]
-        )
+        bundles = [
+            lock.to_dict() | {"folder": str(folder), "bytes": size} for lock, folder, size in found
+        ]
+        kept = [{"name": name, "folder": str(place), "bytes": size} for name, place, size in rest]
+        print_json({"bundles": bundles, "others": kept})
         return
     for lock, folder, size in found:
         title = "".join(letter for letter in lock.title if letter.isprintable())[:60]
         click.echo(f"{lock.doi or lock.record}  {size / 1e6:,.1f} MB  {title}")
         click.echo(f"  {folder}")
-    plural = "" if len(found) == 1 else "s"
     total = sum(size for _, _, size in found)
-    click.echo(f"{len(found)} bundle{plural}, {total / 1e6:,.1f} MB", err=True)
+    more = "".join(f"; {name}, {size / 1e6:,.1f} MB" for name, _, size in rest)
+    click.echo(f"{_bundles(len(found))}, {total / 1e6:,.1f} MB{more}", err=True)
+
+
+def _bundles(count: int) -> str:
+    return f"{count} bundle{'' if count == 1 else 's'}"
 
 
 @cache.command("clear")
 @click.argument("doi", nargs=-1, metavar="[DOI]...")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def clear_cache(doi: tuple[str, ...], yes: bool) -> None:
-    """Remove bundles from the cache; all, if no DOI is given."""
-    from limen_zenodo.cache import clear
+    """Remove bundles from the cache; everything, if no DOI is given."""
+    from limen_zenodo.cache import clear, others
     from limen_zenodo.identifiers import parse_identifier
 
     identifiers = [parse_identifier(text) for text in doi] or None
@@ -117,6 +120,8 @@ def clear_cache(doi: tuple[str, ...], yes: bool) -> None:
         if not sys.stdin.isatty():
             raise UsageError("cache: nobody can be asked here; run: limen cache clear --yes")
         click.confirm("Remove everything that was fetched?", abort=True, err=True)
+    rest = [] if identifiers else others()
     removed = clear(identifiers)
-    total = sum(size for _, size in removed)
-    click.echo(f"removed {len(removed)} from the cache, {total / 1e6:,.1f} MB", err=True)
+    total = sum(size for _, size in removed) + sum(size for _, _, size in rest)
+    names = ", ".join([_bundles(len(removed)), *(name for name, _, _ in rest)])
+    click.echo(f"removed from the cache: {names}; {total / 1e6:,.1f} MB", err=True)
