@@ -106,7 +106,7 @@ def test_of_two_approximations_the_better_one_is_taken():
 
 
 def test_an_output_without_approximation_is_as_without_one():
-    x, y, errors, fidelity = _rows("right")
+    x, y, _, fidelity = _rows("right")
     both = np.hstack([y, np.where(fidelity == 0, x[:, 1], np.nan)[:, None]])
     posterior = fit_with_approximation(x, both, np.zeros_like(both), fidelity, _fit)
     plain = _fit(x[fidelity == 0], both[fidelity == 0], np.zeros((10, 2)))
@@ -123,15 +123,12 @@ def half():
 def test_an_average_has_the_moments_of_its_mixture(half):
     points = np.random.default_rng(7).random((6, 2))
     rng = np.random.default_rng(0)
-    draws = [
-        np.where(rng.random((200_000, 1)) < 0.5, a, b)
-        for a, b in [
-            [
-                rng.normal(m[:, 0], s[:, 0], (200_000, 6))
-                for m, s in [half.informed[0].mean_std(points), half.plain.mean_std(points)]
-            ]
-        ]
-    ][0]
+    chosen = rng.random((200_000, 1)) < 0.5
+    informed, plain = (
+        rng.normal(mean[:, 0], std[:, 0], (200_000, 6))
+        for mean, std in (half.informed[0].mean_std(points), half.plain.mean_std(points))
+    )
+    draws = np.where(chosen, informed, plain)
     mean, std = half.mean_std(points)
     np.testing.assert_allclose(mean[:, 0], draws.mean(axis=0), atol=0.01)
     np.testing.assert_allclose(std[:, 0], draws.std(axis=0), rtol=0.02, atol=1e-3)

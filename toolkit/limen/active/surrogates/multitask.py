@@ -42,6 +42,7 @@ def fit_multitask(
     *,
     form: str = "free",
     previous: Mapping[str, Any] | None = None,
+    prior: tuple[float, float] | None = None,
 ) -> CoregionalPosterior:
     """
     Fit one process to several outputs by marginal likelihood (GPyTorch), with weak priors.
@@ -59,6 +60,9 @@ def fit_multitask(
         One of ``FORMS``.
     previous : mapping, optional
         Hyper-parameters from which the fit starts.
+    prior : tuple of float, optional
+        Centre and width of the normal prior of the lengths' logarithms; without it, that of
+        BoTorch: √2 + log(d)/2 and √3, which expects smooth functions.
 
     Returns
     -------
@@ -103,7 +107,7 @@ def fit_multitask(
     scale = np.where(scale > 0, scale, 1.0)
     residual = ((values - centre) / scale)[row, task]
     error = (stated / scale)[row, task]
-    fitted = fit_tasks(points[row], task, residual, error, form, previous)
+    fitted = fit_tasks(points[row], task, residual, error, form, previous, prior)
     hyperparameters = fitted | {"centre": centre.tolist(), "scale": scale.tolist()}
     outputs = tuple(range(values.shape[1]))
     return posterior_of(

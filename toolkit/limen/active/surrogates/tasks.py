@@ -48,6 +48,7 @@ def fit_tasks(
     error: Floats,
     form: str,
     previous: Mapping[str, Any] | None = None,
+    prior: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
     """
     Find the hyper-parameters of the largest marginal likelihood, times weak priors.
@@ -64,6 +65,8 @@ def fit_tasks(
         ``free`` or ``espejo``.
     previous : mapping, optional
         What an earlier fit of the same form gave: the fit starts from there.
+    prior : tuple of float, optional
+        Centre and width of the normal prior of the lengths' logarithms.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def fit_tasks(
     torch, gpytorch, botorch = libraries()
     x, y, e = (torch.tensor(array, dtype=torch.float64) for array in (points, residual, error))
     likelihood = gpytorch.likelihoods.FixedNoiseGaussianLikelihood(e**2 + LEAST_NOISE)
-    model = _model((torch, gpytorch, botorch), (x, y, torch.tensor(task)), likelihood, form)
+    model = _model((torch, gpytorch, botorch), (x, y, torch.tensor(task)), likelihood, form, prior)
     _start(torch, model, task, residual, previous if (previous or {}).get("form") == form else None)
     objective = gpytorch.mlls.ExactMarginalLogLikelihood(likelihood, model)
     model.train()
@@ -98,7 +101,13 @@ def fit_tasks(
             return _told(model, form) | {"log_likelihood": likely}
 
 
-def _model(libraries: tuple[Any, Any, Any], told: Any, likelihood: Any, form: str) -> Any:
+def _model(
+    libraries: tuple[Any, Any, Any],
+    told: Any,
+    likelihood: Any,
+    form: str,
+    prior: tuple[float, float] | None,
+) -> Any:
     """Build the process with its priors; ``told`` holds points, values and outputs."""
     torch, gpytorch, botorch = libraries
     x, y, task = told
@@ -109,7 +118,9 @@ def _model(libraries: tuple[Any, Any, Any], told: Any, likelihood: Any, form: st
     class Process(process, mixin):  # type: ignore[misc, valid-type]
         def __init__(self) -> None:
             super().__init__(x, y, likelihood)
-            lengths = priors.LogNormalPrior(math.sqrt(2) + math.log(d) / 2, math.sqrt(3))
+            lengths = priors.LogNormalPrior(
+                *(prior or (math.sqrt(2) + math.log(d) / 2, math.sqrt(3)))
+            )
             bounds = gpytorch.constraints.GreaterThan(0.02, None, initial_value=lengths.mode)
             kind = gpytorch.kernels.RBFKernel if form == "espejo" else _matern(gpytorch)
             self.kernel = kind(
