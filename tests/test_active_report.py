@@ -132,9 +132,11 @@ def test_an_optimisation_has_a_page_without_a_stated_error():
 
 
 def test_a_campaign_of_a_bundle_goes_on_as_its_next_version():
-    made = campaign(parent={"id": "toy", "version": "1.0.0", "manifest_sha256": "0" * 64})
+    warm = (RNG.random((40, 2)), RNG.random((40, 1)))
+    parent = {"id": "toy", "version": "1.0.0", "manifest_sha256": "0" * 64}
+    made = campaign(parent=parent, warm=warm)
     text = Tags(report_html(made)).text
-    assert "started from toy 1.0.0" in text
+    assert "started from toy 1.0.0; 40 rows known before the first round" in text
     assert "limen extend BUNDLE CAMPAIGN -o BUNDLE2" in text
 
 

@@ -129,9 +129,14 @@ def value_text(item: Parameter | Output, value: float, relation: str = "=") -> s
 
 def set_axis(axes: Axes, which: str, item: Parameter) -> None:
     """Give an axis, ``x`` or ``y``, the scale, range and label of a parameter."""
+    from matplotlib import ticker
+
     getattr(axes, f"set_{which}scale")("log" if item.scale == "log" else "linear")
     getattr(axes, f"set_{which}lim")(item.low, item.high)
     getattr(axes, f"set_{which}label")(axis_label(item))
+    if item.scale == "linear":
+        # A panel may be small: three or four numbers fit.
+        getattr(axes, f"{which}axis").set_major_locator(ticker.MaxNLocator(4))
     if item.scale == "log" and item.high < 1e4 * item.low and 1e-4 < item.low < item.high < 1e6:
         plain_ticks(getattr(axes, f"{which}axis"), fine=item.high < 30 * item.low)
 

@@ -70,6 +70,8 @@ def question(campaign: Campaign) -> Iterator[str]:
         yield f"<p>Constraints: {escaped('; '.join(space.constraints))}</p>"
     parent = document.get("parent") or {}
     start = f"; started from {parent['id']} {parent['version']}" if parent.get("id") else ""
+    warm = campaign.history().warm
+    start += f"; {warm:,} rows known before the first round" if warm else ""
     yield (
         f"<p>Strategy {escaped(strategy['name'] + told)}; seed {campaign.seed}; "
         f"{100 * float(document['reserve']):g} % of each round reserved as a sample of the prior"
