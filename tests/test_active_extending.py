@@ -247,6 +247,19 @@ def test_a_second_campaign_keeps_what_the_first_asked(extended, tmp_path):
     assert bundle.models == {} or list(bundle.models) == ["loglike-surrogate"]
 
 
+def test_what_only_an_earlier_campaign_told_stays_in_the_queries(tmp_path):
+    first, second = (FakeCampaign(Processes, space=SPACE, outputs=OUTPUTS) for _ in range(2))
+    second.id = "beef"
+    points = np.random.default_rng(4).random((50, 2))
+    first.round(points[:25], loglike(points[:25]), errors=0.25)
+    second.round(points[25:], loglike(points[25:]))
+    bundle = extend(extend(None, first, tmp_path / "a"), second, tmp_path / "b")
+    errors = table(bundle, "queries")["loglike_err"]
+    assert errors[:25] == pytest.approx(0.25)
+    assert np.isnan(errors[25:]).all()
+    assert limen.check(bundle, deep=True).passed
+
+
 def test_two_campaigns_are_told_apart_by_origin(extended, tmp_path):
     campaign = FakeCampaign(Processes, space=SPACE, outputs=OUTPUTS)
     campaign.id = "beef"

@@ -58,6 +58,18 @@ def test_unchanged_for_wants_as_many_rounds_without_a_change():
     assert spoken == [False, False, False, False, True, True]
 
 
+def test_rows_of_a_bundle_are_what_the_first_round_is_compared_with():
+    def make(warm):
+        made = FakeCampaign(
+            lambda problem: Believing(problem, lambda _, points: points[:, 0]), warm=warm
+        )
+        made.round(POINTS, CROSSING)
+        return made
+
+    assert unchanged_for(1)(make((POINTS / 2, CROSSING[:, None]))) is not None
+    assert unchanged_for(1)(make(None)) is None
+
+
 def test_unchanged_for_allows_a_share_of_changes():
     campaign = believing(lambda history, points: points[:, 0] < len(history.points) / 1000)
     for _ in range(3):

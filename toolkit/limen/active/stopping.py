@@ -87,7 +87,7 @@ def unchanged_for(rounds: int, *, share: float = 1e-3, sample: int = SAMPLE) -> 
         now = campaign.history().asks
         places = label_places(campaign)
         history = history_after(campaign)
-        if now <= rounds or not places:
+        if now < rounds or not places:
             return None
         if not all(is_crossed(history, j, level) for j, _, level in places):
             return None
