@@ -68,8 +68,8 @@ class Committee:
         Draws from the prior that are scored in a round; a pool is scored whole.
     diversity : bool
         Choose, among candidates of a high score, points far from one another.
-    layers, activation, dropout, rate, batch, steps, epochs, patience : see Settings of the networks
-        ``steps`` and ``epochs`` are per round.
+    layers, activation, dropout, rate, batch, steps, epochs, patience, held_out
+        See Settings of the networks; ``steps`` and ``epochs`` are per round.
     fresh : bool
         Train from a new start in each round; else go on from the last round's weights.
 
@@ -95,11 +95,12 @@ class Committee:
         layers: Sequence[int] = (500, 100, 100, 50),
         activation: str = "selu",
         dropout: float = 0.2,
-        rate: float = 1e-3,
+        rate: float = 1e-2,
         batch: int = 256,
-        steps: int = 500,
+        steps: int = 1600,
         epochs: int = 20,
-        patience: int = 10,
+        patience: int = 0,
+        held_out: float = 0.05,
         fresh: bool = True,
     ) -> None:
         self._problem = problem
@@ -118,6 +119,7 @@ class Committee:
             epochs=epochs,
             steps=steps,
             patience=patience,
+            held_out=held_out,
         )
         faults = []
         for word, found, allowed in (("committee", committee, KINDS), ("score", score, SCORES)):

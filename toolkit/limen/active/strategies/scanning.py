@@ -87,8 +87,9 @@ class NetworkScan:
         for the classifier and none for the regressor. With a pool there are none.
     smote_share : float
         Share of a batch that SMOTE proposes in these rounds.
-    layers, activation, rate, batch, steps, epochs : see Settings of the networks
-        ``steps`` and ``epochs`` are per round; training goes on from the last round's weights.
+    layers, activation, rate, batch, steps, epochs
+        See Settings of the networks; ``steps`` and ``epochs`` are per round, and training goes on
+        from the last round's weights.
 
     Raises
     ------
