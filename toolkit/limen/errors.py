@@ -14,6 +14,7 @@ The tree::
         ExpressionError       an expression is not allowed or cannot be evaluated
         ShapeError            an array has the wrong shape
         ColumnError           columns are missing, unknown or ambiguous
+      CampaignError           a campaign that cannot do this now; ``faults`` (also ValueError)
       TrainingError           data from which nothing can be learnt (also ValueError)
       ExportError             a model whose exported graph is not the model (also ValueError)
       GraphError              an ONNX file that may not be run; ``faults`` (also ValueError)
@@ -33,6 +34,7 @@ from typing import NamedTuple
 
 __all__ = [
     "BundleNotFoundError",
+    "CampaignError",
     "ColumnError",
     "DataError",
     "ExportError",
@@ -173,6 +175,10 @@ class ShapeError(DataError):
 
 class ColumnError(DataError):
     """Columns are missing, unknown, duplicated or ambiguous."""
+
+
+class CampaignError(LimenError, ValueError):
+    """A campaign that cannot do this: unknown ids, results that contradict, no point left."""
 
 
 class TrainingError(LimenError, ValueError):

@@ -46,6 +46,8 @@ Floats = NDArray[np.float64]
 MODES = ("regressor", "classifier")
 # Candidates inside the target from which a diverse batch is chosen, for each point of it.
 _CHOICE = 10
+# Deeper than any candidate that is expected to give a value lies outside the target.
+_BROKEN = 1e6
 
 
 class NetworkScan:
@@ -263,7 +265,9 @@ class NetworkScan:
         def score(points: Floats) -> Floats:
             depth = self._depth(network, points)
             if feasible is not None:
-                depth = np.minimum(depth, feasible.predict(points)[:, 0] - 0.5)
+                # However near the target: what will break comes after all that will not.
+                works = feasible.predict(points)[:, 0]
+                depth = np.where(works >= 0.5, depth, np.minimum(depth, 0.0) - _BROKEN / works)
             if self._diversity:
                 # All inside are alike; which of them are kept is left to chance.
                 depth = np.where(depth >= 0, rng.random(len(depth)), depth)

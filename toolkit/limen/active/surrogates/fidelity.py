@@ -214,7 +214,7 @@ def fit_with_approximation(
             if found is None:
                 continue
             candidate, sources[key] = found
-            weight = _say(candidate, told) if method == "auto" else 1.0
+            weight = _say(candidate, plain, output, told) if method == "auto" else 1.0
             if weight > max(say, _LEAST_WEIGHT):
                 best, say = candidate, weight
         informed.append(best)
@@ -238,10 +238,13 @@ class _Column:
         return self.points[here], self.values[here], self.errors[here]
 
 
-def _say(candidate: CoregionalPosterior, told: _Column) -> float:
+def _say(candidate: CoregionalPosterior, plain: Surrogate, output: int, told: _Column) -> float:
+    """Weigh a candidate against the plain fit, or against one of ours if that cannot be judged."""
     x, y, e = told.at(0)
     if len(x) < LEAST_ROWS:
         return 1.0
+    if isinstance(plain, CoregionalPosterior):
+        return guard_weight(candidate.leave_one_out(0), plain.leave_one_out(output))
     alone = fit_multitask(x, y[:, None], e[:, None])
     return guard_weight(candidate.leave_one_out(0), alone.leave_one_out(0))
 

@@ -18,7 +18,16 @@ Bools = NDArray[np.bool_]
 CHOICES = ("all", "balanced")
 # Fewer broken points than these say nothing about where they lie.
 _LEAST_BROKEN = 5
-_FEASIBILITY = Settings(layers=(32, 32), classify=True, rate=5e-3, epochs=20, steps=300, patience=0)
+_FEASIBILITY = Settings(
+    layers=(64, 64),
+    activation="silu",
+    dropout=0.2,
+    classify=True,
+    rate=5e-3,
+    epochs=20,
+    steps=400,
+    patience=0,
+)
 
 
 def choose_rows(

@@ -1,0 +1,629 @@
+"""
+A campaign: points are asked, evaluated by whoever can, and told.
+
+It lives in a folder: ``campaign.json`` says what is sought and never changes, ``queries.jsonl`` is
+the log of asked and told points and only grows, ``warm.npz`` holds what was known before,
+``state.json`` is a summary for readers. A told result is on the disk before :meth:`Campaign.tell`
+returns, an asked point before :meth:`Campaign.ask` does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from limen import journal, resources
+from limen.active import definitions, events
+from limen.active import warm as known
+from limen.active.problem import History, Problem, Proposal, Strategy
+from limen.active.queries import Queries, Query
+from limen.active.strategies import build
+from limen.active.telling import Told, check_results
+from limen.errors import CampaignError, StorageError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray
+
+    from limen.bundle import Bundle
+
+__all__ = ["MOST_ASKED", "Campaign"]
+
+_log = logging.getLogger(__name__)
+
+MOST_ASKED = 100_000
+"""Points of one ask."""
+
+_DOCUMENT, _LOG, _WARM, _STATE = "campaign.json", "queries.jsonl", "warm.npz", "state.json"
+_POINTS = "points"
+# Apart from the streams of the strategies and of the stated error.
+_RESERVED = 90_001
+
+
+class Campaign:
+    """
+    A campaign that exists.
+
+    Made by :meth:`start`, :meth:`from_bundle` or :meth:`open`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> campaign = Campaign.start(
+    ...     folder, space={"m": (0.0, 1.0)}, outputs={"y": {"threshold": 0.5}}, strategy="sobol"
+    ... )
+    >>> batch = campaign.ask(4)
+    >>> campaign.tell(batch["id"], {"y": batch["m"] ** 2}).faults
+    ()
+    >>> campaign.status()["counts"]["ok"]
+    4
+    """
+
+    def __init__(self, folder: Path, document: dict[str, Any]) -> None:
+        self.folder = folder
+        self.document = document
+        problem = definitions.problem_of(document)
+        self._warm, self.problem = known.load(
+            folder / _WARM, document.get("warm", {}).get("sha256"), problem
+        )
+        self._queries = Queries(self.problem)
+        self._end = 0
+
+    @classmethod
+    def start(
+        cls,
+        folder: str | Path,
+        *,
+        space: Mapping[str, Any],
+        outputs: Mapping[str, Any],
+        constraints: Sequence[str] = (),
+        strategy: str | Mapping[str, Any] = "level-set",
+        seed: int = 0,
+        reserve: float = 0.05,
+        warm: Any = None,
+        approximation: Any = None,
+        pool: Any = None,
+    ) -> Campaign:
+        """
+        Start a campaign in a new folder.
+
+        Parameters
+        ----------
+        folder : str or Path
+        space : mapping
+            As :meth:`limen.active.Space.from_mapping` reads it: ``{"m": (0.0, 1.0), ...}``.
+        outputs : mapping
+            As :func:`limen.active.outputs_from_mapping` reads them: ``{"y": {"threshold": 0.0}}``.
+        constraints : sequence of str
+            Conditions among the parameters, such as ``m_n1 < m_n2``.
+        strategy : str or mapping
+            A name, or ``{"name": ..., "options": {...}}``.
+        seed : int
+            Of every random choice.
+        reserve : float
+            Share of the asked points that is a sample of the prior, set aside before each round to
+            judge the contours; 0 for none.
+        warm, approximation : mapping or pandas.DataFrame, optional
+            Points that are known, by parameter and output: of the real thing, and of a cheap
+            approximation of it.
+        pool : mapping or pandas.DataFrame, optional
+            The only points that can be evaluated, by parameter.
+
+        Returns
+        -------
+        Campaign
+
+        Raises
+        ------
+        DataError, UsageError
+            With all faults of space and outputs; for options that the strategy does not have.
+        StorageError
+            If there is something in the folder already.
+        """
+        document = definitions.new_document(
+            space, outputs, constraints, strategy, seed=seed, reserve=reserve
+        )
+        problem = definitions.problem_of(document)
+        given = [(warm, 0, "warm"), (approximation, 1, "approximation")]
+        parts = [_read(t, problem, f, where) for t, f, where in given if t is not None]
+        return cls._found(Path(folder), document, parts, _pool(pool, problem))
+
+    @classmethod
+    def from_bundle(
+        cls,
+        folder: str | Path,
+        bundle: Bundle | str | Path,
+        outputs: Mapping[str, Any] | Sequence[str],
+        *,
+        space: Mapping[str, Any] | None = None,
+        constraints: Sequence[str] = (),
+        strategy: str | Mapping[str, Any] = "level-set",
+        seed: int = 0,
+        reserve: float = 0.05,
+        approximation: Mapping[str, str] | None = None,
+        pool: Any = None,
+    ) -> Campaign:
+        """
+        Start a campaign whose first knowledge is the scan of a bundle.
+
+        Parameters
+        ----------
+        folder : str or Path
+        bundle : Bundle, str or Path
+        outputs : mapping or sequence of str
+            Columns of the scan; without thresholds those of the labels defined on them.
+        space : mapping, optional
+            Narrower ranges, other priors or scales of some parameters; by default the declared
+            range of each parameter that is not constant.
+        constraints, strategy, seed, reserve, pool
+            As for :meth:`start`.
+        approximation : mapping of str to str, optional
+            For each output the column that approximates it: its rows are the cheap source, and the
+            output's own values, where there are any, the real thing.
+
+        Returns
+        -------
+        Campaign
+
+        Raises
+        ------
+        ColumnError, DataError, UsageError, StorageError
+        """
+        from limen.bundle import Bundle as Opened
+        from limen.bundle import open_bundle
+
+        parent = bundle if isinstance(bundle, Opened) else open_bundle(bundle)
+        document = definitions.document_of_bundle(
+            parent, outputs, space, constraints, strategy, seed=seed, reserve=reserve
+        )
+        problem = definitions.problem_of(document)
+        parts = [known.scan_rows(parent, problem)]
+        if approximation is not None:
+            definitions.check_approximation(parent, problem, approximation)
+            parts.append(known.scan_rows(parent, problem, approximation))
+        return cls._found(Path(folder), document, parts, _pool(pool, problem))
+
+    @classmethod
+    def _found(
+        cls, folder: Path, document: dict[str, Any], parts: list[known.Rows], pool: Any
+    ) -> Campaign:
+        problem = definitions.problem_of(document)
+        # An option that the strategy does not have is refused before anything is written.
+        build(document["strategy"]["name"], problem, document["strategy"]["options"])
+        with journal.new_folder(folder) as made:
+            sha256 = known.save(made / _WARM, parts, pool)
+            counted = sum(len(part["x"]) for part in parts)
+            cheap = sum(int((part["fidelity"] > 0).sum()) for part in parts)
+            if sha256 is not None:
+                document["warm"] = {"rows": counted - cheap, "approximation": cheap}
+                document["warm"] |= {"pool": 0 if pool is None else len(pool), "sha256": sha256}
+            document["id"] = definitions.campaign_id(document)
+            text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
+            (made / _DOCUMENT).write_text(text + "\n", encoding="utf-8")
+            (made / _LOG).touch()
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Campaign:
+        """
+        Open a campaign.
+
+        Raises
+        ------
+        CampaignError
+            If there is no campaign in the folder, or of a format that this version cannot read.
+        IntegrityError
+            If its files were changed by another program.
+        """
+        path = Path(folder)
+        campaign = cls(path, definitions.read_document(path / _DOCUMENT))
+        campaign.refresh()
+        return campaign
+
+    def __repr__(self) -> str:
+        return f"<Campaign {self.id} in {self.folder}: {len(self._queries)} points asked>"
+
+    @property
+    def id(self) -> str:
+        """Id of the campaign; the ids of its points begin with it."""
+        return str(self.document["id"])
+
+    @property
+    def seed(self) -> int:
+        """Seed of every random choice."""
+        return int(self.document["seed"])
+
+    @cached_property
+    def strategy(self) -> Strategy:
+        """The strategy that chooses points."""
+        told = self.document["strategy"]
+        return build(told["name"], self.problem, told["options"])
+
+    @property
+    def memory(self) -> Mapping[str, Any]:
+        """What the strategy remembers of the last ask."""
+        return self._queries.memory
+
+    def refresh(self) -> None:
+        """Take in what other processes asked and told since."""
+        found, self._end = events.read(self.folder / _LOG, self._end)
+        self._queries.add(found)
+
+    @property
+    def queries(self) -> pd.DataFrame:
+        """All asked points with what became of them; numbers that are not there are NaN."""
+        self.refresh()
+        return self._queries.table()
+
+    @property
+    def pending(self) -> pd.DataFrame:
+        """Points asked and not yet told: id, parameters, task."""
+        self.refresh()
+        return self._frame(self._queries.pending(), task=True)
+
+    def history(self, rounds: int | None = None) -> History:
+        """
+        What is known, as strategies see it.
+
+        Parameters
+        ----------
+        rounds : int, optional
+            What would be known by now if only the points of the first rounds had been asked.
+
+        Returns
+        -------
+        History
+            Warm rows, then told points in the order of asking, whenever they were told.
+        """
+        self.refresh()
+        return self._queries.history(self._warm, rounds)
+
+    def ask(self, n: int = 1) -> pd.DataFrame:
+        """
+        Choose the next points; they are pending from now on.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``id`` and the parameters in their units; fewer rows than ``n`` if the pool, grid or
+            discrete space has no more.
+
+        Raises
+        ------
+        CampaignError
+            If no point is left.
+        StorageError
+            If they cannot be written; then nothing was asked.
+        """
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 0 < n <= MOST_ASKED:
+            raise UsageError(f"ask: found {n!r}, allowed 1 to {MOST_ASKED} points")
+        with self._locked():
+            history = self._queries.history(self._warm)
+            number = self._queries.asks + 1
+            event = self._next(history, int(n), number)
+            events.append(self.folder / _LOG, event)
+            self.refresh()
+            self._write_state()
+        asked = [self._queries.by_id[point["id"]] for point in event["points"]]
+        for note in self._crossing_notes(history):
+            _log.warning("%s", note)
+        return self._frame(asked)
+
+    def _next(self, history: History, n: int, number: int) -> dict[str, Any]:
+        """Make the event of an ask: reserved points first, then what the strategy proposes."""
+        reserved = self._reserved(n)
+        rng = np.random.default_rng([self.seed, number])
+        taken = History(
+            **{name: getattr(history, name) for name in History.__dataclass_fields__}
+            | {"pending": np.vstack([history.pending, reserved])}
+        )
+        rest = n - len(reserved)
+        if rest:
+            proposal = self.strategy.propose(taken, rest, rng, self.memory)
+        else:
+            nothing = np.empty((0, self.problem.d))
+            proposal = Proposal(nothing, np.empty(0), (), dict(self.memory))
+        u = np.vstack([reserved, proposal.points])
+        if not len(u):
+            raise CampaignError(
+                f"{self.folder}: strategy {self.strategy.name} has no point left to ask; tell the "
+                f"{len(history.pending)} pending ones, or end the campaign"
+            )
+        origins = ["reserved"] * len(reserved) + list(proposal.origin)
+        values = [None] * len(reserved) + [_finite(value) for value in proposal.acquisition]
+        x = self.problem.space.to_physical(u)
+        first = len(self._queries) + 1
+        points = [
+            {"id": f"{self.id}-{first + i:06d}", "x": x[i].tolist(), "origin": origins[i]}
+            | ({} if values[i] is None else {"acquisition": values[i]})
+            for i in range(len(u))
+        ]
+        return {
+            "event": "ask",
+            "round": number,
+            "at": definitions.now(),
+            "strategy": self.strategy.name,
+            "points": points,
+            "memory": dict(proposal.memory),
+        }
+
+    def _reserved(self, n: int) -> np.ndarray[Any, Any]:
+        """Draw the reserved points of an ask: the next ones of a stream of their own."""
+        before = sum(q.origin == "reserved" for q in self._queries.by_id.values())
+        # A rounding error must not cost a point.
+        wanted = int(self.document["reserve"] * (len(self._queries) + n) + 1e-9)
+        more = min(max(wanted - before, 0), n)
+        if self.problem.pool is not None:
+            order = np.random.default_rng([self.seed, _RESERVED]).permutation(self.problem.pool)
+            taken = {q.x for q in self._queries.by_id.values()}
+            x = self.problem.space.to_physical(order)
+            free = [i for i in range(len(order)) if tuple(x[i].tolist()) not in taken]
+            return np.asarray(order[free[:more]])
+        if not more:
+            return np.empty((0, self.problem.d))
+        return self.problem.space.snap(
+            self.problem.space.sobol(more, [self.seed, _RESERVED], start=before)
+        )
+
+    def tell(
+        self,
+        ids: Iterable[Any],
+        values: Any = None,
+        *,
+        status: str | Sequence[str] = "ok",
+        y_err: Any = None,
+        message: str | Sequence[str] = "",
+        cost: float | Sequence[float] | None = None,
+        strict: bool = True,
+    ) -> Told:
+        """
+        Record results: in any order, in parts, and again if you like.
+
+        Parameters
+        ----------
+        ids : iterable of str, n
+        values : mapping, pandas.DataFrame, or array of shape (n,) for a single output
+            By output: one value per id, in the output's unit; for a censored point its bound. Not
+            needed of failed and invalid points. Parameters may stand beside; they are compared
+            with what was asked.
+        status : str or sequence of str
+            ``ok``, ``failed`` (the evaluation broke), ``invalid`` (the point is unphysical) or
+            ``censored`` (no sensitivity), one or one per id.
+        y_err : float, array or mapping of str to array, optional
+            Standard errors in the outputs' units.
+        message : str or sequence of str
+            Reasons.
+        cost : float or sequence of float, optional
+        strict : bool
+            With any fault record nothing and raise; else record the good results.
+
+        Returns
+        -------
+        Told
+
+        Raises
+        ------
+        CampaignError
+            With all faults: unknown ids, ids given twice, no number, another point's parameters, a
+            result that contradicts the one told before.
+        StorageError
+            If they cannot be written; then nothing was recorded.
+        """
+        with self._locked():
+            results, told = check_results(
+                self._queries, ids, values, status=status, y_err=y_err, message=message, cost=cost
+            )
+            if told.faults and strict:
+                raise CampaignError.from_faults("tell", told.faults)
+            if results:
+                event = {"event": "tell", "at": definitions.now(), "results": results}
+                events.append(self.folder / _LOG, event)
+                self.refresh()
+                self._write_state()
+        return told
+
+    def submitted(self, ids: Iterable[Any], task: str) -> None:
+        """
+        Note that a production system has points: whoever evaluates next leaves them alone.
+
+        Parameters
+        ----------
+        ids : iterable of str
+        task : str
+            Id of the task there; empty to take the mark away.
+
+        Raises
+        ------
+        CampaignError
+            If an id was not asked.
+        """
+        named = [str(name) for name in ids]
+        with self._locked():
+            unknown = [name for name in named if name not in self._queries.by_id]
+            if unknown:
+                raise CampaignError.from_faults(
+                    "submitted", [(name, "unknown id; was it asked here?") for name in unknown]
+                )
+            event = {"event": "submitted", "at": definitions.now(), "ids": named}
+            events.append(self.folder / _LOG, event | {"task": str(task)[:300]})
+            self.refresh()
+
+    def predict(self, points: Any) -> xarray.Dataset:
+        """
+        What the surrogate believes at points.
+
+        Parameters
+        ----------
+        points : mapping, pandas.DataFrame or xarray.Dataset
+            By parameter, in its unit or with one, as for a bundle's predictor.
+
+        Returns
+        -------
+        xarray.Dataset
+            Along ``point``, for each output ``OUTPUT_mean`` and ``OUTPUT_std`` (in the unit, or of
+            log10 where the scale is log) and, with thresholds, ``OUTPUT_below`` [1], the
+            probability below each along ``OUTPUT_threshold``. NaN outside of the space.
+
+        Raises
+        ------
+        CampaignError
+            If nothing was told yet.
+        ColumnError
+            If parameters are missing or unknown.
+        """
+        from limen.active.estimates import estimates_dataset
+
+        history = self.history()
+        if not history.known.any():
+            raise CampaignError(f"{self.folder}: no value is known yet, tell some results first")
+        return estimates_dataset(self.problem, self.strategy, history, points, self.memory)
+
+    def status(self) -> dict[str, Any]:
+        """Give rounds, counts and notes as plain data."""
+        history = self.history()
+        failures: dict[str, int] = {}
+        for query in self._queries.by_id.values():
+            if query.status in ("failed", "invalid"):
+                reason = query.message.splitlines()[0] if query.message else query.status
+                failures[reason] = failures.get(reason, 0) + 1
+        return {
+            "campaign": str(self.folder),
+            "id": self.id,
+            "strategy": self.strategy.name,
+            "rounds": self._queries.asks,
+            "asked": len(self._queries),
+            "counts": self._queries.counts(),
+            "warm": len(self._warm.points),
+            "submitted": sum(bool(query.task) for query in self._queries.pending()),
+            "failures": dict(sorted(failures.items(), key=lambda item: -item[1])[:20]),
+            "notes": [*self._crossing_notes(history), *_contradictions(history, self.problem)],
+        }
+
+    def _crossing_notes(self, history: History) -> list[str]:
+        """Say which thresholds no known value crosses."""
+        notes, known = [], history.known
+        if not known.any():
+            return []
+        for j, output in enumerate(self.problem.outputs):
+            values = history.values[known, j]
+            values = values[np.isfinite(values)]
+            for threshold, level in zip(output.thresholds, output.levels, strict=True):
+                if not len(values) or ((values < level).any() and (values >= level).any()):
+                    continue
+                side = "below" if (values < level).all() else "at or above"
+                low, high = output.from_model([values.min(), values.max()])
+                notes.append(
+                    f"{output.name}: all {len(values)} known values ({low:.6g} to {high:.6g}) lie "
+                    f"{side} the threshold {threshold:g}; is it in the unit {output.unit!r}, and "
+                    "does it cross the space at all?"
+                )
+        return notes
+
+    @contextmanager
+    def run_lock(self) -> Iterator[None]:
+        """
+        Hold the right to evaluate pending points.
+
+        Raises
+        ------
+        CampaignError
+            If another run holds it.
+        """
+        points = self.folder / _POINTS
+        with journal.storing(points):
+            points.mkdir(exist_ok=True)
+            with resources.folder_lock(points, wait=False) as held:
+                if not held:
+                    raise CampaignError(
+                        f"{self.folder}: another run evaluates the points of this campaign; wait "
+                        "for it, or stop it"
+                    )
+                yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Be the only one that asks or tells, with all that was told in view."""
+        with journal.storing(self.folder), resources.folder_lock(self.folder, wait=True):
+            self.refresh()
+            yield
+
+    def _write_state(self) -> None:
+        state = {
+            "id": self.id,
+            "rounds": self._queries.asks,
+            "asked": len(self._queries),
+            "counts": self._queries.counts(),
+            "memory": self._queries.memory,
+            "log_bytes": self._end,
+        }
+        working = self.folder / f".{_STATE}.part"
+        try:
+            working.write_text(json.dumps(state, ensure_ascii=False, indent=1), encoding="utf-8")
+            os.replace(working, self.folder / _STATE)
+        except OSError as error:
+            # The log holds everything already; the summary follows with the next event.
+            _log.warning("%s", StorageError(f"{working}: {error.strerror}; the log is complete"))
+
+    def _frame(self, listed: Sequence[Query], task: bool = False) -> pd.DataFrame:
+        import pandas as pd
+
+        x = np.array([query.x for query in listed], dtype=np.float64)
+        x = x.reshape(len(listed), self.problem.d)
+        columns: dict[str, Any] = {"id": [query.id for query in listed]}
+        columns |= {name: x[:, i] for i, name in enumerate(self.problem.space.names)}
+        if task:
+            columns["task"] = [query.task for query in listed]
+        return pd.DataFrame(columns)
+
+
+def _read(table: Any, problem: Problem, fidelity: int, where: str) -> known.Rows:
+    rows = known.read_rows(table, problem, fidelity, where)
+    left = len(table[problem.space.names[0]]) - len(rows["x"])
+    if left:
+        _log.warning("%s: %d rows outside of the space are not used", where, left)
+    return rows
+
+
+def _pool(table: Any, problem: Problem) -> np.ndarray[Any, Any] | None:
+    return None if table is None else known.pool_rows(table, problem)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _contradictions(history: History, problem: Problem) -> list[str]:
+    """Say where equal points have values that differ by more than their stated errors."""
+    real = np.flatnonzero(history.known)
+    if len(real) < 2:
+        return []
+    _, group = np.unique(history.points[real], axis=0, return_inverse=True)
+    if group.max() + 1 == len(real):
+        return []
+    notes = []
+    for j, output in enumerate(problem.outputs):
+        values, errors = history.values[real, j], history.errors[real, j]
+        order = np.argsort(group, kind="stable")
+        same = group[order][1:] == group[order][:-1]
+        gap = np.abs(np.diff(values[order]))
+        room = 5.0 * np.hypot(errors[order][1:], errors[order][:-1])
+        number = int((same & (gap > room + 1e-9 * np.abs(values[order][1:]))).sum())
+        if number:
+            notes.append(
+                f"{output.name}: {number} repeated points have values that differ by more than "
+                "their stated errors; the surrogate takes the difference for noise"
+            )
+    return notes
