@@ -1,4 +1,4 @@
-"""Compare two strategies at the same number of evaluations: python compare.py POINTS [STRATEGY...]."""
+"""Compare strategies at the same number of evaluations: compare.py POINTS [STRATEGY...]."""
 
 import sys
 from pathlib import Path

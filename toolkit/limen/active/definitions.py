@@ -73,7 +73,7 @@ def new_document(
             f"campaign: found the name {clash[0]!r} for a parameter or output, allowed names that "
             f"are given once, and none of {', '.join(sorted(taken))}"
         )
-    told = {"name": strategy} if isinstance(strategy, str) else dict(strategy)
+    told: dict[str, Any] = {"name": strategy} if isinstance(strategy, str) else dict(strategy)
     if set(told) - {"name", "options"} or not isinstance(told.get("name"), str):
         raise UsageError(f"strategy: found {strategy!r}, allowed a name, or name and options")
     document: dict[str, Any] = {

@@ -178,7 +178,6 @@ def _add_models(
 ) -> None:
     """Train the parent's models again and publish the campaign's surrogate."""
     from limen.active.publishing import publish_surrogates
-
     from limen.active.retraining import retrain_models
 
     notes: list[str] = []

@@ -15,6 +15,7 @@ from limen.units import convert
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from limen.active.campaign import Campaign
 
 __all__ = ["ORIGINS", "Rows", "gather", "origin_meanings", "row_keys", "told_rows"]
@@ -100,7 +101,8 @@ def gather(campaign: Campaign, columns: Mapping[str, Mapping[str, Any]]) -> Rows
     """
     table = campaign.queries
     space, outputs = campaign.problem.space, campaign.problem.outputs
-    units = {item.name: item.unit for item in (*space.parameters, *outputs)}
+    units = {item.name: item.unit for item in space.parameters}
+    units |= {output.name: output.unit for output in outputs}
     faults = [fault for name, unit in units.items() for fault in _faults(name, unit, columns)]
     if faults:
         raise DataError.from_faults("extend", faults)

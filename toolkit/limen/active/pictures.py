@@ -22,9 +22,10 @@ from limen.active.spaces import Space
 from limen.errors import ColumnError, UsageError
 
 if TYPE_CHECKING:
-    from limen.active.campaign import Campaign
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from limen.active.campaign import Campaign
 
 __all__ = ["draw_slice", "draw_slices", "slice_values"]
 

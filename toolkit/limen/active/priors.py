@@ -44,7 +44,7 @@ def from_quantiles(
     """
     if values:
         which = np.minimum((p * len(values)).astype(int), len(values) - 1)
-        return np.asarray(values, dtype=np.float64)[which]
+        return np.asarray(np.array(values)[which], dtype=np.float64)
     if prior == "uniform":
         x = low + p * (high - low)
     elif prior == "log-uniform":

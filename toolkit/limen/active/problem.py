@@ -284,13 +284,14 @@ class History:
     @property
     def d(self) -> int:
         """Number of parameters."""
-        return self.points.shape[1]
+        return int(self.points.shape[1])
 
     @property
     def known(self) -> NDArray[np.bool_]:
         """Rows of the real thing with at least one value or bound, shape (n,)."""
         told = (self.status == OK) | (self.status == CENSORED)
-        return told & (self.fidelity == 0) & np.isfinite(self.values).any(axis=1)
+        there = np.isfinite(self.values).any(axis=1)
+        return np.asarray(told & (self.fidelity == 0) & there, dtype=np.bool_)
 
     def rows(self, kept: NDArray[np.bool_]) -> History:
         """Keep some rows; pending points and counts stay."""

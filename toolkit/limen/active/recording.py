@@ -13,9 +13,8 @@ from limen.active.populations import prior_text, reserved_text
 from limen.active.problem import STATUSES
 
 if TYPE_CHECKING:
-    from limen.active.campaign import Campaign
-
     from limen.active.assessments import Assessment
+    from limen.active.campaign import Campaign
 
 __all__ = ["campaign_record", "first_document", "note_population", "note_sampling"]
 

@@ -77,7 +77,7 @@ class Parameter:
         if self.values:
             levels = self.to_unit(np.array(self.values))
             nearest = np.abs(u[:, None] - levels[None, :]).argmin(axis=1)
-            return np.array(self.values)[nearest]
+            return np.asarray(np.array(self.values)[nearest], dtype=np.float64)
         if self.scale == "log":
             x = self.low * np.exp(u * math.log(self.high / self.low))
         else:
@@ -238,7 +238,7 @@ class Space:
         return kept
 
     def from_quantiles(self, p: ArrayLike) -> Floats:
-        """Give the unit coordinates, shape (n, d), of quantiles of the prior (constraints apart)."""
+        """Give unit coordinates, shape (n, d), of quantiles of the prior, constraints apart."""
         quantiles = self._shaped(p)
         columns = []
         for i, item in enumerate(self.parameters):
@@ -383,7 +383,15 @@ def _parameter(name: Any, told: Any, faults: list[tuple[str, str]]) -> Parameter
         faults += [(f"{where}/prior", text) for text in prior_faults(prior, *ends)]
     if len(faults) > before:
         return None
-    return Parameter(name, *ends, prior=prior, values=tuple(sorted(set(values))), **words)
+    return Parameter(
+        name,
+        low=ends[0],
+        high=ends[1],
+        scale=scale,
+        prior=prior,
+        values=tuple(sorted(set(values))),
+        **{key: word for key, word in words.items() if key != "scale"},
+    )
 
 
 def _numbers(told: Any, where: str, faults: list[tuple[str, str]]) -> list[float]:

@@ -70,7 +70,7 @@ def read_rows(table: Any, problem: Problem, fidelity: int, where: str) -> Rows:
         if unknown:
             raise DataError(f"{where} status: found {unknown[0]!r}, allowed {', '.join(STATUSES)}")
         status = np.array([STATUSES.index(text) for text in table["status"]], dtype=np.int8)
-    rows = {
+    rows: Rows = {
         "x": x,
         "y": np.column_stack(y),
         "errors": np.column_stack(errors),
@@ -109,7 +109,7 @@ def inside(problem: Problem, x: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Say which points, in the parameters' units, lie in the space and meet its constraints."""
     u = problem.space.to_unit(x)
     edge = 1e-9
-    kept = np.isfinite(u).all(axis=1) & (u >= -edge).all(axis=1) & (u <= 1 + edge).all(axis=1)
+    kept = np.array((np.isfinite(u) & (u >= -edge) & (u <= 1 + edge)).all(axis=1), dtype=np.bool_)
     places = np.flatnonzero(kept)
     kept[places] = problem.space.admissible(u[places])
     return kept
@@ -175,7 +175,7 @@ def save(path: Path, parts: list[Rows], pool: NDArray[np.float64] | None) -> str
     if not any(len(column) for column in rows.values()):
         return None
     with journal.storing(path), path.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **rows)  # type: ignore[arg-type]
+        np.savez(stream, allow_pickle=False, **rows)
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
