@@ -1,15 +1,19 @@
-"""A campaign in memory whose strategy has known answers: no fit, no folder."""
+"""A campaign whose strategy has known answers, and whose points a test chooses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from limen.active.problem import Estimate, History, Problem, outputs_from_mapping
-from limen.active.queries import PENDING, Queries
-from limen.active.spaces import Space
+from limen.active import definitions, events
+from limen.active import warm as known
+from limen.active.campaign import Campaign
+from limen.active.problem import Estimate, History, Problem
+from limen.active.queries import PENDING
 
 BOX = {"m": {"range": [0.0, 1000.0], "unit": "GeV"}, "g": {"range": [0.0, 1.0]}}
 
@@ -82,18 +86,20 @@ class Processes:
         return Estimate(mean, std, below)
 
 
-class FakeCampaign:
+class FakeCampaign(Campaign):
     """
-    What the functions on campaigns use of one.
+    A campaign whose strategy is given, and whose points are asked where a test wants them.
 
     Parameters
     ----------
-    space, outputs : mapping
-        As ``Campaign.start`` takes them.
     strategy : callable
         Makes the strategy of a problem.
+    space, outputs, constraints
+        As ``Campaign.start`` takes them.
     warm : tuple of array_like, optional
-        Unit coordinates and modelled values of rows that were there before.
+        Unit coordinates and values of rows that were there before.
+    parent : mapping, optional
+        What is noted of the bundle that it was started from.
     """
 
     def __init__(
@@ -106,23 +112,21 @@ class FakeCampaign:
         warm: tuple[Any, Any] | None = None,
         parent: Mapping[str, Any] | None = None,
     ) -> None:
-        self.id, self.seed, self.memory = "c0de", 0, {}
+        self._kept = TemporaryDirectory(prefix="limen-campaign-")
+        folder = Path(self._kept.name)
+        (folder / "queries.jsonl").touch()
         told = {"y": {"threshold": 0.0}} if outputs is None else outputs
-        self.problem = Problem(Space.from_mapping(space, constraints), outputs_from_mapping(told))
+        named = {"name": "level-set", "options": {"acquisition": "straddle"}}
+        document = definitions.new_document(
+            space, told, constraints, named, seed=0, reserve=0.1, parent=parent
+        ) | {"id": "c0de", "created": "2026-01-31T12:00:00Z"}
+        if warm is not None:
+            problem = definitions.problem_of(document)
+            table = _table(problem, warm[0], warm[1])
+            rows = known.read_rows(table, problem, 0, "warm")
+            document["warm"] = {"sha256": known.save(folder / "warm.npz", [rows], None)}
+        super().__init__(folder, document)
         self.strategy = strategy(self.problem)
-        self._log = Queries(self.problem)
-        d, m = self.problem.d, self.problem.m
-        points, values = (np.empty((0, d)), np.empty((0, m))) if warm is None else warm
-        self._warm = History.of(points, values, asked=0, warm=len(points))
-        self.document = {
-            "id": self.id,
-            "created": "2026-01-31T12:00:00Z",
-            "seed": 0,
-            "reserve": 0.1,
-            "strategy": {"name": self.strategy.name, "options": {"acquisition": "straddle"}},
-            "parent": dict(parent or {}),
-            "software": {"numpy": np.__version__},
-        }
 
     def round(
         self,
@@ -132,53 +136,41 @@ class FakeCampaign:
         origin: str | Sequence[str] = "acquired",
         status: str | Sequence[str] = "ok",
         message: str = "",
-        errors: Any = None,
+        errors: float | None = None,
         cost: float | None = None,
     ) -> None:
         """Ask points, unit coordinates of shape (n, d), and tell (n, m) or (n,) values."""
-        space, outputs = self.problem.space, self.problem.outputs
-        x = space.to_physical(np.asarray(points, dtype=float))
-        n = len(x)
-        origins = [origin] * n if isinstance(origin, str) else list(origin)
-        states = [status] * n if isinstance(status, str) else list(status)
-        first = len(self._log)
+        u = np.asarray(points, dtype=float)
+        table = _table(self.problem, u, values)
+        x = self.problem.space.to_physical(u)
+        origins = [origin] * len(x) if isinstance(origin, str) else list(origin)
+        states = np.array([status] * len(x) if isinstance(status, str) else list(status))
+        first = len(self.queries) + 1
         asked = [
-            {
-                "id": f"{self.id}-{first + i:06d}",
-                "origin": origins[i],
-                "x": x[i].tolist(),
-                "acquisition": 0.5 if origins[i] == "acquired" else None,
-            }
-            for i in range(n)
+            {"id": f"{self.id}-{first + i:06d}", "origin": origins[i], "x": x[i].tolist()}
+            | ({"acquisition": 0.5} if origins[i] == "acquired" else {})
+            for i in range(len(x))
         ]
-        event = {"round": self._log.asks + 1, "memory": {}, "strategy": self.strategy.name}
-        self._log.add([{"event": "ask", "points": asked, **event}])
-        y = np.asarray(values, dtype=float).reshape(n, -1) if values is not None else None
-        results = []
-        for i, state in enumerate(states):
-            if state == PENDING:
-                continue
-            told: dict[str, Any] = {"id": asked[i]["id"], "status": state, "message": message}
-            if state in ("ok", "censored") and y is not None:
-                told["values"] = {o.name: y[i, j] for j, o in enumerate(outputs)}
-                if errors is not None:
-                    told["errors"] = {o.name: float(errors) for o in outputs}
-            if cost is not None:
-                told["cost"] = cost
-            results.append(told)
-        self._log.add([{"event": "tell", "results": results}])
+        event = {"event": "ask", "round": self.history().asks + 1, "memory": {}}
+        event |= {"strategy": "level-set", "points": asked}
+        events.append(self.folder / "queries.jsonl", event)
+        told = np.flatnonzero(states != PENDING)
+        outputs = [output.name for output in self.problem.outputs]
+        self.tell(
+            [asked[i]["id"] for i in told],
+            None if values is None else {name: table[name][told] for name in outputs},
+            status=states[told].tolist(),
+            y_err=None if errors is None else dict.fromkeys(outputs, errors),
+            message=message,
+            cost=cost,
+        )
 
-    @property
-    def queries(self) -> Any:
-        """All that was asked, as a table."""
-        return self._log.table()
 
-    @property
-    def pending(self) -> Any:
-        """What was asked and not told."""
-        table = self.queries
-        return table[table["status"] == PENDING]
-
-    def history(self) -> History:
-        """What is known."""
-        return self._log.history(self._warm)
+def _table(problem: Problem, points: Any, values: Any) -> dict[str, Any]:
+    """Give parameters in their units and values by name."""
+    x = problem.space.to_physical(points)
+    table = dict(zip(problem.space.names, x.T, strict=True))
+    if values is None:
+        return table
+    y = np.asarray(values, dtype=float).reshape(len(x), -1)
+    return table | {output.name: y[:, j] for j, output in enumerate(problem.outputs)}

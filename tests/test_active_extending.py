@@ -236,7 +236,7 @@ def test_a_strategy_without_a_process_is_noted(parent, tmp_path):
 
 def test_a_second_campaign_keeps_what_the_first_asked(extended, tmp_path):
     campaign = told(rounds=1)
-    campaign.id = "beef"
+    campaign.document["id"] = "beef"
     bundle = extend(extended, campaign, tmp_path / "next", retrain=False)
     asked = meanings(bundle, "campaign", "queries")
     assert [(asked == name).sum() for name in ("c0de", "beef")] == [47, 36]
@@ -249,7 +249,7 @@ def test_a_second_campaign_keeps_what_the_first_asked(extended, tmp_path):
 
 def test_what_only_an_earlier_campaign_told_stays_in_the_queries(tmp_path):
     first, second = (FakeCampaign(Processes, space=SPACE, outputs=OUTPUTS) for _ in range(2))
-    second.id = "beef"
+    second.document["id"] = "beef"
     points = np.random.default_rng(4).random((50, 2))
     first.round(points[:25], loglike(points[:25]), errors=0.25)
     second.round(points[25:], loglike(points[25:]))
@@ -262,7 +262,7 @@ def test_what_only_an_earlier_campaign_told_stays_in_the_queries(tmp_path):
 
 def test_two_campaigns_are_told_apart_by_origin(extended, tmp_path):
     campaign = FakeCampaign(Processes, space=SPACE, outputs=OUTPUTS)
-    campaign.id = "beef"
+    campaign.document["id"] = "beef"
     points = np.random.default_rng(77).random((30, 2))
     campaign.round(points, loglike(points), origin=["acquired"] * 25 + ["reserved"] * 5)
     bundle = extend(extended, campaign, tmp_path / "next")

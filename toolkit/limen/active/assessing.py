@@ -10,6 +10,7 @@ points that it has not learnt from.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from numpy.typing import NDArray
 from limen.active.assessments import Assessment, Foretold, LabelError
 from limen.active.populations import reserved_text
 from limen.active.problem import OK, STATUSES, Estimate, History, Output
-from limen.active.rounds import campaign_history
 from limen.confidence import wilson_interval
 from limen.errors import UsageError
 
@@ -61,7 +61,13 @@ def history_after(campaign: Campaign, rounds: int | None = None) -> History:
     History
         Without the reserved points, so that they may judge.
     """
-    return campaign_history(campaign, rounds).without_reserved()
+    return _told(campaign, rounds).without_reserved()
+
+
+def _told(campaign: Campaign, rounds: int | None = None) -> History:
+    """Give what was told; what is pending says nothing about an error."""
+    history = campaign.history(rounds)
+    return replace(history, pending=np.empty((0, history.d)))
 
 
 def labels_after(
@@ -108,10 +114,10 @@ def assess(
     """
     if sample < 1 or rounds < 0:
         raise UsageError(f"assess: found sample {sample}, rounds {rounds}, allowed 1, 0 and above")
-    whole = campaign_history(campaign)
+    whole = _told(campaign)
     mine = whole.without_reserved()
     reserved = whole.rows(whole.known & whole.reserved)
-    now = campaign.history().asks
+    now = whole.asks
     first = max(now - rounds, 1)
     estimates = [labels_after(campaign, r, sample)[1] for r in range(first, now)]
     estimates.append(labels_after(campaign, None, sample)[1])

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limen import metrics
+from limen.active.assessing import history_after
 from limen.active.gathering import origin_meanings
 from limen.active.numbers import process_of, rescaled, to_column, to_unit_cube
 from limen.active.populations import reserved_text
 from limen.active.problem import Output
-from limen.active.rounds import campaign_history
 from limen.bundle import Bundle
 from limen.confidence import Calibration, coverage
 from limen.domain import Domain, fit_domain
@@ -72,7 +72,7 @@ def publish_surrogates(
     notes : list of str
         Outputs without one, and why.
     """
-    history = campaign_history(campaign).without_reserved()
+    history = history_after(campaign)
     find = getattr(campaign.strategy, "posterior", None)
     posterior = find(history, campaign.memory) if find and history.known.any() else None
     names, notes = [], []

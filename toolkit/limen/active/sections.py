@@ -163,7 +163,8 @@ def _seen(found: Foretold) -> str:
 
 def pending(campaign: Campaign) -> Iterator[str]:
     """List the points that are asked and not told."""
-    table = campaign.pending
+    table = campaign.queries
+    table = table[table["status"] == PENDING]
     if not len(table):
         return
     yield f"<h2>Pending: {len(table)} points</h2>"

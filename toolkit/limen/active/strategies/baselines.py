@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limen.active.estimating import estimate_by_process
 from limen.active.keys import keys
 from limen.active.problem import Estimate, History, Problem, Proposal
 from limen.active.streaming import draw_untold, initial_points, joined, taken_keys, untaken
@@ -36,6 +35,9 @@ class _Design:
 
     def estimate(self, history: History, points: Floats, memory: Mapping[str, Any]) -> Estimate:
         """Say what a Gaussian process of each output believes."""
+        # A design asks without the libraries that an estimate needs.
+        from limen.active.estimating import estimate_by_process
+
         return estimate_by_process(self._problem, history, points, memory)
 
     def _proposal(self, points: Floats, memory: Mapping[str, Any]) -> Proposal:
