@@ -7,9 +7,9 @@ import pytest
 from fake_campaign import BOX, Believing, FakeCampaign, Processes
 
 from limen.active.canvas import axis_label, to_png, to_svg
+from limen.active.parameters import Parameter
 from limen.active.pictures import draw_slice, draw_slices, slice_values
 from limen.active.progress import draw_progress, progress
-from limen.active.spaces import Parameter
 from limen.errors import ColumnError, UsageError
 
 RNG = np.random.default_rng(5)

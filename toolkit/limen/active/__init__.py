@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from limen.active.campaign import Campaign
     from limen.active.extending import extend
+    from limen.active.parameters import Parameter
     from limen.active.problem import (
         Estimate,
         History,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
         outputs_from_mapping,
     )
     from limen.active.report import write_report
-    from limen.active.spaces import Parameter, Space
+    from limen.active.spaces import Space
     from limen.active.strategies import build
     from limen.active.telling import Told
 
@@ -48,7 +49,7 @@ _MODULES = {
     "Estimate": "problem",
     "History": "problem",
     "Output": "problem",
-    "Parameter": "spaces",
+    "Parameter": "parameters",
     "Problem": "problem",
     "Proposal": "problem",
     "Space": "spaces",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from limen.active.spaces import Parameter, Space
+from limen.active.parameters import Parameter
+from limen.active.spaces import Space
 
 __all__ = ["parameter_text", "prior_text", "reserved_text"]
 

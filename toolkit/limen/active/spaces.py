@@ -8,20 +8,18 @@ and stated errors are averages over it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from limen.active.priors import from_quantiles, prior_faults
-from limen.errors import DataError, ExpressionError, MissingExtraError, ShapeError, UnitError
+from limen.active.parameters import Parameter, parameter_from
+from limen.active.priors import from_quantiles
+from limen.errors import DataError, ExpressionError, MissingExtraError, ShapeError
 from limen.expressions import Expression
-from limen.units import parse_unit
 
-__all__ = ["MOST_PARAMETERS", "Parameter", "Space"]
+__all__ = ["MOST_PARAMETERS", "Space"]
 
 Floats = NDArray[np.float64]
 
@@ -29,74 +27,6 @@ MOST_PARAMETERS = 1000
 # Below this share of the box the constraints are taken for a mistake.
 LEAST_SHARE = 1e-4
 _BLOCK = 1024
-_KEYS = ("description", "label", "prior", "range", "scale", "symbol", "unit", "values")
-_WORDS = ("unit", "scale", "symbol", "label", "description")
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """
-    One parameter of a space.
-
-    Attributes
-    ----------
-    name : str
-    low, high : float
-        Range [unit].
-    unit : str
-    scale : str
-        ``linear`` or ``log``: how distances are meant.
-    prior : str or tuple
-        ``uniform``, ``log-uniform`` or ``("normal", mean, standard deviation)``, cut at the range.
-    values : tuple of float
-        The values that are allowed, if the parameter is discrete.
-    symbol, label, description : str
-        For pictures and pages; the symbol is LaTeX.
-    """
-
-    name: str
-    low: float
-    high: float
-    unit: str = "1"
-    scale: str = "linear"
-    prior: str | tuple[str, float, float] = "uniform"
-    values: tuple[float, ...] = ()
-    symbol: str = ""
-    label: str = ""
-    description: str = ""
-
-    def to_unit(self, x: Floats) -> Floats:
-        """Give unit coordinates of values ``x`` [unit]."""
-        if self.scale == "log":
-            with np.errstate(all="ignore"):
-                return np.log(x / self.low) / math.log(self.high / self.low)
-        return (x - self.low) / (self.high - self.low)
-
-    def to_physical(self, u: Floats) -> Floats:
-        """Give values [unit] of unit coordinates ``u``; a discrete parameter takes the nearest."""
-        if self.values:
-            levels = self.to_unit(np.array(self.values))
-            nearest = np.abs(u[:, None] - levels[None, :]).argmin(axis=1)
-            return np.asarray(np.array(self.values)[nearest], dtype=np.float64)
-        if self.scale == "log":
-            x = self.low * np.exp(u * math.log(self.high / self.low))
-        else:
-            x = self.low + u * (self.high - self.low)
-        return np.clip(x, self.low, self.high)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give what :meth:`Space.from_mapping` reads, without the name."""
-        prior = self.prior if isinstance(self.prior, str) else list(self.prior)
-        told: dict[str, Any] = {
-            "unit": self.unit,
-            "range": [self.low, self.high],
-            "scale": self.scale,
-            "prior": prior,
-        }
-        if self.values:
-            told["values"] = list(self.values)
-        words = ("symbol", "label", "description")
-        return told | {key: getattr(self, key) for key in words if getattr(self, key)}
 
 
 class Space:
@@ -146,7 +76,7 @@ class Space:
             raise DataError(
                 f"space: found {found}, allowed 1 to {MOST_PARAMETERS} named parameters"
             )
-        made = [_parameter(name, told, faults) for name, told in space.items()]
+        made = [parameter_from(name, told, faults) for name, told in space.items()]
         if isinstance(constraints, str):
             constraints = [constraints]
         texts = [str(text) for text in constraints]
@@ -344,80 +274,3 @@ def _conditions(texts: Sequence[str], names: Sequence[str]) -> tuple[Expression,
     if faults:
         raise DataError.from_faults("constraints", faults)
     return tuple(found)
-
-
-def _parameter(name: Any, told: Any, faults: list[tuple[str, str]]) -> Parameter | None:
-    """Make one parameter; append what is wrong with it."""
-    where, before = f"/{name}", len(faults)
-    if not isinstance(name, str) or not name.isidentifier():
-        faults.append((where, "not a name: letters, digits and _ are allowed, no digit first"))
-    if not isinstance(told, Mapping):
-        told = {"range": told}
-    told = dict(told)
-    unknown = sorted(set(map(str, told)) - set(_KEYS))
-    if unknown:
-        found = ", ".join(map(repr, unknown))
-        faults.append((where, f"found {found}, allowed {', '.join(_KEYS)}"))
-    words = {key: told[key] for key in _WORDS if key in told}
-    faults += [
-        (f"{where}/{key}", f"found {word!r}, allowed a text")
-        for key, word in words.items()
-        if not isinstance(word, str)
-    ]
-    values = _numbers(told.get("values", ()), f"{where}/values", faults)
-    limits = told.get("range", (min(values), max(values)) if values else None)
-    ends = _numbers(limits, f"{where}/range", faults)
-    scale = told.get("scale", "linear")
-    if scale not in ("linear", "log"):
-        faults.append((f"{where}/scale", f"found {scale!r}, allowed linear or log"))
-    prior = told.get("prior", "log-uniform" if scale == "log" else "uniform")
-    prior = tuple(prior) if isinstance(prior, list | tuple) else prior
-    if isinstance(told.get("unit", "1"), str):
-        try:
-            parse_unit(told.get("unit", "1"))
-        except UnitError as error:
-            faults.append((f"{where}/unit", str(error)))
-    if len(faults) == before:
-        faults += _range_faults(where, ends, values, scale)
-    if len(faults) == before:
-        faults += [(f"{where}/prior", text) for text in prior_faults(prior, *ends)]
-    if len(faults) > before:
-        return None
-    return Parameter(
-        name,
-        low=ends[0],
-        high=ends[1],
-        scale=scale,
-        prior=prior,
-        values=tuple(sorted(set(values))),
-        **{key: word for key, word in words.items() if key != "scale"},
-    )
-
-
-def _numbers(told: Any, where: str, faults: list[tuple[str, str]]) -> list[float]:
-    """Read a list of finite numbers; append what is wrong with it."""
-    listed = list(told) if isinstance(told, list | tuple | np.ndarray) else None
-    kinds = (int, float, np.integer, np.floating)
-    if listed is None or any(isinstance(x, bool) or not isinstance(x, kinds) for x in listed):
-        faults.append((where, f"found {told!r}, allowed numbers: [low, high] or a list of values"))
-        return []
-    numbers = [float(x) for x in listed]
-    if not all(map(math.isfinite, numbers)):
-        faults.append((where, f"found {told!r}, allowed finite numbers"))
-    return numbers
-
-
-def _range_faults(
-    where: str, ends: Sequence[float], values: Sequence[float], scale: str
-) -> list[tuple[str, str]]:
-    if len(ends) != 2 or not ends[0] < ends[1]:
-        told = f"found {list(ends)}, allowed [low, high] with low below high"
-        return [(f"{where}/range", told)]
-    faults = []
-    if scale == "log" and ends[0] <= 0:
-        told = f"found {list(ends)} with scale log, allowed numbers above 0"
-        faults.append((f"{where}/range", told))
-    outside = [x for x in values if not ends[0] <= x <= ends[1]]
-    if outside:
-        faults.append((f"{where}/values", f"found {outside[0]:g} outside the range {list(ends)}"))
-    return faults
