@@ -23,7 +23,9 @@ import numpy as np
 from limen import journal, resources
 from limen.active import definitions, events
 from limen.active import warm as known
-from limen.active.problem import History, Problem, Proposal, Strategy
+from limen.active.asking import next_event, seen_problem, set_aside
+from limen.active.noticing import contradictions, uncrossed
+from limen.active.problem import History, Problem, Strategy
 from limen.active.queries import Queries, Query
 from limen.active.strategies import build
 from limen.active.telling import Told, check_results
@@ -44,8 +46,6 @@ MOST_ASKED = 100_000
 
 _DOCUMENT, _LOG, _WARM, _STATE = "campaign.json", "queries.jsonl", "warm.npz", "state.json"
 _POINTS = "points"
-# Apart from the streams of the strategies and of the stated error.
-_RESERVED = 90_001
 
 
 class Campaign:
@@ -72,7 +72,7 @@ class Campaign:
         self.folder = folder
         self.document = document
         problem = definitions.problem_of(document)
-        self._warm, self.problem = known.load(
+        self._warm, self.problem, self.pool = known.load(
             folder / _WARM, document.get("warm", {}).get("sha256"), problem
         )
         self._queries = Queries(self.problem)
@@ -246,7 +246,12 @@ class Campaign:
     def strategy(self) -> Strategy:
         """The strategy that chooses points."""
         told = self.document["strategy"]
-        return build(told["name"], self.problem, told["options"])
+        return build(told["name"], seen_problem(self), told["options"])
+
+    @cached_property
+    def set_aside(self) -> np.ndarray[Any, Any]:
+        """Members of the pool that are reserved, unit coordinates of shape (n, d)."""
+        return set_aside(self)
 
     @property
     def memory(self) -> Mapping[str, Any]:
@@ -312,71 +317,17 @@ class Campaign:
             raise UsageError(f"ask: found {n!r}, allowed 1 to {MOST_ASKED} points")
         with self._locked():
             history = self._queries.history(self._warm)
-            number = self._queries.asks + 1
-            event = self._next(history, int(n), number)
+            before = sum(q.origin == "reserved" for q in self._queries.by_id.values())
+            event = next_event(
+                self, history, int(n), number=self._queries.asks + 1, reserved=before
+            )
             events.append(self.folder / _LOG, event)
             self.refresh()
             self._write_state()
         asked = [self._queries.by_id[point["id"]] for point in event["points"]]
-        for note in self._crossing_notes(history):
+        for note in uncrossed(history, self.problem):
             _log.warning("%s", note)
         return self._frame(asked)
-
-    def _next(self, history: History, n: int, number: int) -> dict[str, Any]:
-        """Make the event of an ask: reserved points first, then what the strategy proposes."""
-        reserved = self._reserved(n)
-        rng = np.random.default_rng([self.seed, number])
-        taken = History(
-            **{name: getattr(history, name) for name in History.__dataclass_fields__}
-            | {"pending": np.vstack([history.pending, reserved])}
-        )
-        rest = n - len(reserved)
-        if rest:
-            proposal = self.strategy.propose(taken, rest, rng, self.memory)
-        else:
-            nothing = np.empty((0, self.problem.d))
-            proposal = Proposal(nothing, np.empty(0), (), dict(self.memory))
-        u = np.vstack([reserved, proposal.points])
-        if not len(u):
-            raise CampaignError(
-                f"{self.folder}: strategy {self.strategy.name} has no point left to ask; tell the "
-                f"{len(history.pending)} pending ones, or end the campaign"
-            )
-        origins = ["reserved"] * len(reserved) + list(proposal.origin)
-        values = [None] * len(reserved) + [_finite(value) for value in proposal.acquisition]
-        x = self.problem.space.to_physical(u)
-        first = len(self._queries) + 1
-        points = [
-            {"id": f"{self.id}-{first + i:06d}", "x": x[i].tolist(), "origin": origins[i]}
-            | ({} if values[i] is None else {"acquisition": values[i]})
-            for i in range(len(u))
-        ]
-        return {
-            "event": "ask",
-            "round": number,
-            "at": definitions.now(),
-            "strategy": self.strategy.name,
-            "points": points,
-            "memory": dict(proposal.memory),
-        }
-
-    def _reserved(self, n: int) -> np.ndarray[Any, Any]:
-        """Draw the reserved points of an ask: the next ones of a stream of their own."""
-        before = sum(q.origin == "reserved" for q in self._queries.by_id.values())
-        # A rounding error must not cost a point.
-        wanted = int(self.document["reserve"] * (len(self._queries) + n) + 1e-9)
-        more = min(max(wanted - before, 0), n)
-        if self.problem.pool is not None:
-            order = np.random.default_rng([self.seed, _RESERVED]).permutation(self.problem.pool)
-            taken = {q.x for q in self._queries.by_id.values()}
-            x = self.problem.space.to_physical(order)
-            free = [i for i in range(len(order)) if tuple(x[i].tolist()) not in taken]
-            return np.asarray(order[free[:more]])
-        if not more:
-            return np.empty((0, self.problem.d))
-        return self.problem.space.snap(
-            self.problem.space.sobol(more, [self.seed, _RESERVED], start=before)
-        )
 
     def tell(
         self,
@@ -509,28 +460,8 @@ class Campaign:
             "warm": len(self._warm.points),
             "submitted": sum(bool(query.task) for query in self._queries.pending()),
             "failures": dict(sorted(failures.items(), key=lambda item: -item[1])[:20]),
-            "notes": [*self._crossing_notes(history), *_contradictions(history, self.problem)],
+            "notes": [*uncrossed(history, self.problem), *contradictions(history, self.problem)],
         }
-
-    def _crossing_notes(self, history: History) -> list[str]:
-        """Say which thresholds no known value crosses."""
-        notes, known = [], history.known
-        if not known.any():
-            return []
-        for j, output in enumerate(self.problem.outputs):
-            values = history.values[known, j]
-            values = values[np.isfinite(values)]
-            for threshold, level in zip(output.thresholds, output.levels, strict=True):
-                if not len(values) or ((values < level).any() and (values >= level).any()):
-                    continue
-                side = "below" if (values < level).all() else "at or above"
-                low, high = output.from_model([values.min(), values.max()])
-                notes.append(
-                    f"{output.name}: all {len(values)} known values ({low:.6g} to {high:.6g}) lie "
-                    f"{side} the threshold {threshold:g}; is it in the unit {output.unit!r}, and "
-                    "does it cross the space at all?"
-                )
-        return notes
 
     @contextmanager
     def run_lock(self) -> Iterator[None]:
@@ -599,31 +530,3 @@ def _read(table: Any, problem: Problem, fidelity: int, where: str) -> known.Rows
 
 def _pool(table: Any, problem: Problem) -> np.ndarray[Any, Any] | None:
     return None if table is None else known.pool_rows(table, problem)
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _contradictions(history: History, problem: Problem) -> list[str]:
-    """Say where equal points have values that differ by more than their stated errors."""
-    real = np.flatnonzero(history.known)
-    if len(real) < 2:
-        return []
-    _, group = np.unique(history.points[real], axis=0, return_inverse=True)
-    if group.max() + 1 == len(real):
-        return []
-    notes = []
-    for j, output in enumerate(problem.outputs):
-        values, errors = history.values[real, j], history.errors[real, j]
-        order = np.argsort(group, kind="stable")
-        same = group[order][1:] == group[order][:-1]
-        gap = np.abs(np.diff(values[order]))
-        room = 5.0 * np.hypot(errors[order][1:], errors[order][:-1])
-        number = int((same & (gap > room + 1e-9 * np.abs(values[order][1:]))).sum())
-        if number:
-            notes.append(
-                f"{output.name}: {number} repeated points have values that differ by more than "
-                "their stated errors; the surrogate takes the difference for noise"
-            )
-    return notes

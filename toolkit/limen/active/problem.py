@@ -213,7 +213,7 @@ class History:
     Attributes
     ----------
     points : ndarray, shape (n, d)
-        Unit coordinates; rows of a bundle first, then in the order of being told.
+        Unit coordinates; rows known before first, then in the order of asking.
     values : ndarray, shape (n, m)
         Modelled values; NaN where there is none.
     errors : ndarray, shape (n, m)

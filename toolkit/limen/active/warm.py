@@ -179,9 +179,20 @@ def save(path: Path, parts: list[Rows], pool: NDArray[np.float64] | None) -> str
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def load(path: Path, sha256: str | None, problem: Problem) -> tuple[History, Problem]:
+def load(
+    path: Path, sha256: str | None, problem: Problem
+) -> tuple[History, Problem, NDArray[np.float64] | None]:
     """
-    Read what :func:`save` wrote, in the modelled scale.
+    Read what :func:`save` wrote.
+
+    Returns
+    -------
+    history : History
+        The rows, in the modelled scale.
+    problem : Problem
+        With the pool in unit coordinates.
+    pool : ndarray, shape (p, d), or None
+        The pool in the parameters' units, as it was given.
 
     Raises
     ------
@@ -217,6 +228,6 @@ def load(path: Path, sha256: str | None, problem: Problem) -> tuple[History, Pro
         warm=n,
     )
     if "pool" not in rows:
-        return history, problem
+        return history, problem, None
     pool = np.clip(problem.space.to_unit(rows["pool"]), 0.0, 1.0)
-    return history, Problem(problem.space, outputs, pool)
+    return history, Problem(problem.space, outputs, pool), rows["pool"]
