@@ -20,6 +20,7 @@ The tree::
       GraphError              an ONNX file that may not be run; ``faults`` (also ValueError)
       IntegrityError          bytes are not what the manifest says; ``faults`` (also ValueError)
       BundleNotFoundError     no bundle at this place (also FileNotFoundError)
+      CampaignNotFoundError   no campaign at this place (also FileNotFoundError)
       PartMissingError        a part of the bundle was not fetched (also FileNotFoundError)
       FrozenError             a frozen bundle does not change (also PermissionError)
       StorageError            the disk is full or the folder cannot be written (also OSError)
@@ -35,6 +36,7 @@ from typing import NamedTuple
 __all__ = [
     "BundleNotFoundError",
     "CampaignError",
+    "CampaignNotFoundError",
     "ColumnError",
     "DataError",
     "ExportError",
@@ -199,6 +201,10 @@ class IntegrityError(LimenError, ValueError):
 
 class BundleNotFoundError(LimenError, FileNotFoundError):
     """There is no bundle at this place."""
+
+
+class CampaignNotFoundError(LimenError, FileNotFoundError):
+    """There is no campaign at this place."""
 
 
 class PartMissingError(LimenError, FileNotFoundError):

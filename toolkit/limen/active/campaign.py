@@ -28,8 +28,8 @@ from limen.active.noticing import contradictions, uncrossed
 from limen.active.problem import History, Problem, Strategy
 from limen.active.queries import Queries, Query
 from limen.active.strategies import build
-from limen.active.telling import Told, check_results
-from limen.errors import CampaignError, StorageError, UsageError
+from limen.active.telling import Told, check_results, writable
+from limen.errors import CampaignError, IntegrityError, StorageError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -219,8 +219,10 @@ class Campaign:
 
         Raises
         ------
+        CampaignNotFoundError
+            If there is no campaign in the folder.
         CampaignError
-            If there is no campaign in the folder, or of a format that this version cannot read.
+            If it is of a format that this version cannot read.
         IntegrityError
             If its files were changed by another program.
         """
@@ -260,8 +262,16 @@ class Campaign:
 
     def refresh(self) -> None:
         """Take in what other processes asked and told since."""
-        found, self._end = events.read(self.folder / _LOG, self._end)
-        self._queries.add(found)
+        path = self.folder / _LOG
+        found, end = events.read(path, self._end)
+        try:
+            self._queries.add(found)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise IntegrityError(
+                f"{path}: found an event that no ask or tell wrote, after byte {self._end} "
+                f"({error}); the file was changed by another program: restore it from a copy"
+            ) from error
+        self._end = end
 
     @property
     def queries(self) -> pd.DataFrame:
@@ -401,7 +411,7 @@ class Campaign:
         CampaignError
             If an id was not asked.
         """
-        named = [str(name) for name in ids]
+        named = [ids] if isinstance(ids, str) else [str(name) for name in ids]
         with self._locked():
             unknown = [name for name in named if name not in self._queries.by_id]
             if unknown:
@@ -409,7 +419,7 @@ class Campaign:
                     "submitted", [(name, "unknown id; was it asked here?") for name in unknown]
                 )
             event = {"event": "submitted", "at": definitions.now(), "ids": named}
-            events.append(self.folder / _LOG, event | {"task": str(task)[:300]})
+            events.append(self.folder / _LOG, event | {"task": writable(str(task)[:300])})
             self.refresh()
 
     def predict(self, points: Any) -> xarray.Dataset:

@@ -11,10 +11,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from limen import schema
 from limen.active.problem import Problem, outputs_from_mapping
 from limen.active.spaces import Space
-from limen.errors import CampaignError, ColumnError, LimenError, UnitError, UsageError
+from limen.errors import (
+    CampaignError,
+    CampaignNotFoundError,
+    ColumnError,
+    IntegrityError,
+    LimenError,
+    UnitError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from limen.bundle import Bundle
@@ -73,16 +83,27 @@ def new_document(
             f"campaign: found the name {clash[0]!r} for a parameter or output, allowed names that "
             f"are given once, and none of {', '.join(sorted(taken))}"
         )
+    if constraints:
+        # What leaves next to nothing is refused now, not at the first ask.
+        problem.space.draw(1, np.random.default_rng(0))
     told: dict[str, Any] = {"name": strategy} if isinstance(strategy, str) else dict(strategy)
     if set(told) - {"name", "options"} or not isinstance(told.get("name"), str):
         raise UsageError(f"strategy: found {strategy!r}, allowed a name, or name and options")
+    options = dict(told.get("options") or {})
+    try:
+        json.dumps(options, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"strategy {told['name']}: found options that JSON does not hold ({error}), allowed "
+            "texts, finite numbers, true, false, lists and mappings of them"
+        ) from error
     document: dict[str, Any] = {
         "format": FORMAT,
         "id": "",
         "created": now(),
         "seed": seed,
         "reserve": float(reserve),
-        "strategy": {"name": told["name"], "options": dict(told.get("options") or {})},
+        "strategy": {"name": told["name"], "options": options},
         "space": problem.space.to_dict(),
         "outputs": {output.name: output.to_dict() for output in problem.outputs},
         "software": _software(),
@@ -123,11 +144,15 @@ def read_document(path: Path) -> dict[str, Any]:
 
     Raises
     ------
+    CampaignNotFoundError
+        If there is none.
     CampaignError
-        If there is none, or of a format that this version cannot read.
+        If it is of a format that this version cannot read.
+    IntegrityError
+        If it was changed.
     """
     if not path.is_file():
-        raise CampaignError(
+        raise CampaignNotFoundError(
             f"{path.parent}: found no {path.name}, allowed the folder of a campaign; start one "
             "with: limen campaign start"
         )
@@ -145,6 +170,11 @@ def read_document(path: Path) -> dict[str, Any]:
         problem_of(document)
     except LimenError as error:
         raise CampaignError(f"{path}: {error}", error.faults) from error
+    if document["id"] != campaign_id(document):
+        raise IntegrityError(
+            f"{path}: found other contents than the campaign {document['id']} was started with; "
+            "restore it from a copy, or start another campaign"
+        )
     return document
 
 
@@ -198,14 +228,13 @@ def space_of_bundle(columns: Mapping[str, Any], given: Mapping[str, Any]) -> dic
     found: dict[str, Any] = {}
     for name, column in parameters.items():
         asked = given.get(name, {})
-        asked = dict(asked) if isinstance(asked, Mapping) else {"range": list(asked)}
+        asked = dict(asked) if isinstance(asked, Mapping) else {"range": asked}
         if column.range is None and "range" not in asked and "values" not in asked:
             raise ColumnError(f"space {name}: the scan declares no range; give one")
         entry: dict[str, Any] = {"unit": column.unit}
         if column.range is not None and "values" not in asked:
             entry["range"] = list(column.range)
-        low = (asked.get("range") or entry.get("range") or [0.0])[0]
-        if column.scale == "log" and low > 0:
+        if column.scale == "log" and _lowest(entry | asked) > 0:
             entry["scale"] = "log"
         for key in ("symbol", "label", "description"):
             if getattr(column, key):
@@ -221,6 +250,13 @@ def space_of_bundle(columns: Mapping[str, Any], given: Mapping[str, Any]) -> dic
             continue
         found[name] = entry
     return found
+
+
+def _lowest(entry: Mapping[str, Any]) -> float:
+    """Give the lower end of a range or of values; 0 where they are no numbers."""
+    told = entry.get("values") or entry.get("range")
+    listed = told if isinstance(told, list | tuple) else ()
+    return min((float(x) for x in listed if isinstance(x, int | float)), default=0.0)
 
 
 def _output_of(bundle: Bundle, name: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,12 @@ from limen.active.priors import prior_faults
 from limen.errors import UnitError
 from limen.units import parse_unit
 
-__all__ = ["Parameter", "parameter_from"]
+__all__ = ["Parameter", "name_faults", "parameter_from"]
 
 Floats = NDArray[np.float64]
 
 _KEYS = ("description", "label", "prior", "range", "scale", "symbol", "unit", "values")
+_NAME = re.compile("[A-Za-z][A-Za-z0-9_]{0,63}")
 _WORDS = ("unit", "scale", "symbol", "label", "description")
 
 
@@ -88,11 +90,17 @@ class Parameter:
         return told | {key: getattr(self, key) for key in words if getattr(self, key)}
 
 
+def name_faults(name: Any, where: str) -> list[tuple[str, str]]:
+    """Say what is wrong with a name: it has to be that of a column of a scan too."""
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return []
+    return [(where, "not a name; allowed are a letter, then up to 63 letters, digits and _")]
+
+
 def parameter_from(name: Any, told: Any, faults: list[tuple[str, str]]) -> Parameter | None:
     """Make one parameter of plain data; append what is wrong with it."""
     where, before = f"/{name}", len(faults)
-    if not isinstance(name, str) or not name.isidentifier():
-        faults.append((where, "not a name: letters, digits and _ are allowed, no digit first"))
+    faults += name_faults(name, where)
     if not isinstance(told, Mapping):
         told = {"range": told}
     told = dict(told)

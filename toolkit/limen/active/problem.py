@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from limen.active.parameters import name_faults
 from limen.active.spaces import Space
 from limen.errors import DataError, ShapeError, UnitError
 from limen.units import parse_unit
@@ -146,8 +147,7 @@ def outputs_from_mapping(outputs: Mapping[str, Any]) -> tuple[Output, ...]:
 
 def _output(name: Any, told: Any, faults: list[tuple[str, str]]) -> Output | None:
     where, before = f"/{name}", len(faults)
-    if not isinstance(name, str) or not name.isidentifier():
-        faults.append((where, "not a name: letters, digits and _ are allowed, no digit first"))
+    faults += name_faults(name, where)
     if not isinstance(told, Mapping):
         faults.append((where, f"found {told!r}, allowed a mapping such as {{threshold: 0.05}}"))
         return None

@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from limen.active.problem import OK, STATUSES, Problem
 from limen.active.queries import PENDING, Queries, Query
 from limen.errors import CampaignError, Fault
 
-__all__ = ["Told", "check_results"]
+__all__ = ["Told", "check_results", "writable"]
 
 _LONGEST_MESSAGE = 2000
 # Results that went through a text file may have lost the last digits.
 _TEXT = 1e-9
+_NO_NUMBER = (TypeError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def check_results(
     CampaignError
         If whole columns are missing, unknown or of the wrong length.
     """
-    named = [str(name) for name in ids]
+    named = [ids] if isinstance(ids, str) else [str(name) for name in ids]
     n, outputs = len(named), [output.name for output in queries.problem.outputs]
     columns = _columns(values, outputs, queries.problem.space.names, n)
     errors = _errors(y_err, outputs, n)
@@ -106,6 +109,11 @@ def check_results(
             results.append(result)
     recorded = tuple(result["id"] for result in results)
     return results, Told(recorded, tuple(repeated), tuple(faults))
+
+
+def writable(text: str) -> str:
+    """Replace what no file of text can hold: halves of characters, as programs may print them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _columns(
@@ -144,7 +152,7 @@ def _errors(y_err: Any, outputs: Sequence[str], n: int) -> dict[str, list[Any]]:
 
 def _spread(cells: Any, n: int, where: str) -> list[Any]:
     """Give one cell per id; a single one stands for all."""
-    if cells is None or isinstance(cells, str | int | float):
+    if cells is None or isinstance(cells, str | int | float | np.generic):
         return [cells] * n
     listed = list(cells)
     if len(listed) != n:
@@ -158,7 +166,7 @@ def _number(cell: Any) -> float | None:
     """Give a number; None where there is none. Raise ValueError for other text."""
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return None
-    if isinstance(cell, bool):
+    if isinstance(cell, bool | np.bool_):
         raise ValueError(repr(cell))
     number = float(cell)
     return None if math.isnan(number) else number
@@ -187,10 +195,10 @@ def _result(
     faults += _moved(problem, query, given)
     message = note["message"]
     if isinstance(message, str) and message.strip():
-        result["message"] = message.strip()[:_LONGEST_MESSAGE]
+        result["message"] = writable(message.strip()[:_LONGEST_MESSAGE])
     try:
         cost = _number(note["cost"])
-    except (TypeError, ValueError):
+    except _NO_NUMBER:
         cost = math.inf
     if cost is not None and not (math.isfinite(cost) and cost >= 0):
         faults.append(f"cost {note['cost']!r}, allowed a number of 0 or more")
@@ -218,7 +226,7 @@ def _values(
         cell = given.get(output.name)
         try:
             number = _number(cell)
-        except (TypeError, ValueError):
+        except _NO_NUMBER:
             faults.append(f"{output.name}: found {str(cell)[:40]!r}, allowed a number")
             continue
         if number is None or math.isinf(number):
@@ -237,7 +245,7 @@ def _values(
             values[output.name] = number
         try:
             error = _number(stated.get(output.name))
-        except (TypeError, ValueError):
+        except _NO_NUMBER:
             error = math.inf
         if error is not None and not (math.isfinite(error) and error >= 0):
             found = stated[output.name]
@@ -255,15 +263,14 @@ def _moved(problem: Problem, query: Query, given: Mapping[str, Any]) -> list[str
             continue
         try:
             number = _number(given[item.name])
-        except (TypeError, ValueError):
+        except _NO_NUMBER:
             number = math.nan
         width = item.high - item.low
         if number is None or not abs(number - asked) <= _TEXT * max(abs(asked), width):
+            unit = "" if item.unit == "1" else f" {item.unit}"
             faults.append(
-                f"{item.name}: found {given[item.name]}, asked was {asked!r} {item.unit}".rstrip(
-                    " 1"
-                )
-                + "; this is the result of another point"
+                f"{item.name}: found {str(given[item.name])[:40]}, asked was {asked!r}{unit}; this "
+                "is the result of another point"
             )
     return faults
 

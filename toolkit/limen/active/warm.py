@@ -57,13 +57,26 @@ def read_rows(table: Any, problem: Problem, fidelity: int, where: str) -> Rows:
     missing = [name for name in wanted if name not in table]
     if missing:
         raise ColumnError(f"{where}: found no {', '.join(missing)}, needed {', '.join(wanted)}")
-    x = np.column_stack([_numbers(table[name], f"{where} {name}") for name in names])
-    y, errors = [], []
-    for output in problem.outputs:
-        y.append(_numbers(table[output.name], f"{where} {output.name}"))
-        stated = f"{output.name}_err"
-        given = _numbers(table[stated], f"{where} {stated}") if stated in table else 0.0 * y[-1]
-        errors.append(np.nan_to_num(given, nan=0.0))
+    stated = [f"{output.name}_err" for output in problem.outputs]
+    numbers = {n: _numbers(table[n], f"{where} {n}") for n in [*wanted, *stated] if n in table}
+    lengths = {name: len(column) for name, column in numbers.items()}
+    if "status" in table:
+        lengths["status"] = len(table["status"])
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ShapeError(f"{where}: found columns of different length ({told})")
+    x = np.column_stack([numbers[name] for name in names])
+    y = np.column_stack([numbers[output.name] for output in problem.outputs])
+    nothing = np.zeros(len(x))
+    errors = np.column_stack([np.nan_to_num(numbers.get(n, nothing), nan=0.0) for n in stated])
+    if np.isinf(y).any():
+        row = int(np.flatnonzero(np.isinf(y).any(axis=1))[0])
+        raise DataError(
+            f"{where}: found an infinite value in row {row}, allowed finite ones; give a point "
+            "without sensitivity its bound and the status censored"
+        )
+    if not (np.isfinite(errors) & (errors >= 0)).all():
+        raise DataError(f"{where}: found a negative or infinite error, allowed 0 or more")
     status = np.full(len(x), OK, dtype=np.int8)
     if "status" in table:
         unknown = sorted({str(text) for text in table["status"]} - set(STATUSES))
@@ -72,13 +85,11 @@ def read_rows(table: Any, problem: Problem, fidelity: int, where: str) -> Rows:
         status = np.array([STATUSES.index(text) for text in table["status"]], dtype=np.int8)
     rows: Rows = {
         "x": x,
-        "y": np.column_stack(y),
-        "errors": np.column_stack(errors),
+        "y": y,
+        "errors": errors,
         "status": status,
         "fidelity": np.full(len(x), fidelity, dtype=np.int8),
     }
-    if len({len(column) for column in rows.values()}) > 1:
-        raise ShapeError(f"{where}: found columns of different length")
     kept = inside(problem, x)
     return {name: column[kept] for name, column in rows.items()}
 
@@ -96,7 +107,10 @@ def pool_rows(table: Any, problem: Problem) -> NDArray[np.float64]:
     if missing:
         raise ColumnError(f"pool: found no {', '.join(missing)}")
     names = problem.space.names
-    x = np.column_stack([_numbers(table[name], f"pool {name}") for name in names])
+    columns = [_numbers(table[name], f"pool {name}") for name in names]
+    if len({len(column) for column in columns}) > 1:
+        raise ShapeError("pool: found columns of different length")
+    x = np.column_stack(columns)
     outside = np.flatnonzero(~inside(problem, x))
     if len(outside) or not len(x):
         what = f"{len(outside)} of {len(x)} points outside of the space, the first in row"

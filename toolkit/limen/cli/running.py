@@ -20,6 +20,7 @@ REFUSED, MISUSED, NOT_FOUND, CORRUPT, PARTLY = 1, 2, 3, 4, 5
 EXIT_CODES: tuple[tuple[type[errors.LimenError], int], ...] = (
     (errors.UsageError, MISUSED),
     (errors.BundleNotFoundError, NOT_FOUND),
+    (errors.CampaignNotFoundError, NOT_FOUND),
     (errors.PartMissingError, NOT_FOUND),
     (errors.IntegrityError, CORRUPT),
     (archive.DepositError, REFUSED),
