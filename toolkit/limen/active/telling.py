@@ -230,7 +230,7 @@ def _values(
             faults.append(f"{output.name}: found {str(cell)[:40]!r}, allowed a number")
             continue
         if number is None or math.isinf(number):
-            found = "nothing" if cell is None else f"{cell}"
+            found = "nothing" if cell is None or not str(cell).strip() else f"{cell}"
             advice = "a finite bound" if status == "censored" else "a finite number"
             faults.append(
                 f"{output.name}: found {found}, allowed {advice}; tell a point without a value as "
