@@ -14,6 +14,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,7 +198,9 @@ class Campaign:
         cls, folder: Path, document: dict[str, Any], parts: list[known.Rows], pool: Any
     ) -> Campaign:
         problem = definitions.problem_of(document)
-        # An option that the strategy does not have is refused before anything is written.
+        if pool is not None:
+            problem = replace(problem, pool=problem.space.snap(problem.space.to_unit(pool)))
+        # What the strategy does not take is refused before anything is written.
         build(document["strategy"]["name"], problem, document["strategy"]["options"])
         with journal.new_folder(folder) as made:
             sha256 = known.save(made / _WARM, parts, pool)
