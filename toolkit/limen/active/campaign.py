@@ -399,6 +399,11 @@ class Campaign:
                 self._write_state()
         return told
 
+    def check(self, ids: Iterable[Any], values: Any = None, **told: Any) -> Told:
+        """Say what :meth:`tell` would make of results, and record none."""
+        self.refresh()
+        return check_results(self._queries, ids, values, **told)[1]
+
     def submitted(self, ids: Iterable[Any], task: str) -> None:
         """
         Note that a production system has points: whoever evaluates next leaves them alone.
@@ -454,6 +459,11 @@ class Campaign:
         if not history.known.any():
             raise CampaignError(f"{self.folder}: no value is known yet, tell some results first")
         return estimates_dataset(self.problem, self.strategy, history, points, self.memory)
+
+    def counts(self) -> dict[str, int]:
+        """Give the numbers of asked points by status."""
+        self.refresh()
+        return self._queries.counts()
 
     def status(self) -> dict[str, Any]:
         """Give rounds, counts and notes as plain data."""

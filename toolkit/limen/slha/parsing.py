@@ -32,7 +32,13 @@ _NUMBER = re.compile(
 _NO_NUMBER = re.compile(r"[+-]?(nan.*|inf|infinity)\Z", re.IGNORECASE)
 
 
-def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> Spectrum:
+def parse(
+    data: bytes,
+    *,
+    max_bytes: int = MAX_BYTES,
+    max_lines: int = MAX_LINES,
+    refuse_wrong: bool = True,
+) -> Spectrum:
     r"""
     Read an SLHA file.
 
@@ -42,6 +48,8 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES
         The whole file; any line ending, tabs, D exponents, blocks in any case.
     max_bytes, max_lines : int
         Limits.
+    refuse_wrong : bool
+        Refuse points that their generator calls wrong; else ``errors`` of the spectrum says so.
 
     Returns
     -------
@@ -74,7 +82,9 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES
         reading.read(number, line)
         if len(reading.faults) >= _MAX_FAULTS:
             break
-    faults = reading.faults + list(_generator_errors(reading.spectrum))
+    faults = reading.faults
+    if refuse_wrong:
+        faults += _generator_errors(reading.spectrum)
     if not faults and not (reading.spectrum.blocks or reading.spectrum.decays):
         faults.append(Fault("", "found no BLOCK, allowed an SLHA file; is this another format?"))
     if faults:

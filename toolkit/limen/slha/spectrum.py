@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 __all__ = ["Channel", "Decay", "Entry", "Spectrum", "Text"]
 
-_WARNING = 3
+_WARNING, _ERROR = 3, 4
 
 
 class Entry(NamedTuple):
@@ -77,13 +77,17 @@ class Spectrum:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings of the programs that wrote the file (SPINFO 3, DCINFO 3)."""
-        return tuple(
-            entry.text
-            for (_, key), entries in self.texts.items()
-            if key == _WARNING
-            for entry in entries
-            if entry.text
-        )
+        return tuple(text for text in self._said(_WARNING) if text)
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Why the programs call the point wrong (SPINFO 4, DCINFO 4); often without a text."""
+        return tuple(text or "the point is wrong" for text in self._said(_ERROR))
+
+    def _said(self, number: int) -> list[str]:
+        return [
+            e.text for (_, key), entries in self.texts.items() if key == number for e in entries
+        ]
 
     def program(self, block: str) -> tuple[str, str] | None:
         """Name and version that SPINFO or DCINFO state, None where they do not."""
