@@ -78,6 +78,7 @@ class Campaign:
         )
         self._queries = Queries(self.problem)
         self._end = 0
+        self._warned = 0
 
     @classmethod
     def start(
@@ -338,9 +339,16 @@ class Campaign:
             self.refresh()
             self._write_state()
         asked = [self._queries.by_id[point["id"]] for point in event["points"]]
-        for note in uncrossed(history, self.problem):
-            _log.warning("%s", note)
+        self._warn(history)
         return self._frame(asked)
+
+    def _warn(self, history: History) -> None:
+        """Say what looks wrong; again when twice as much is known, not at every ask of a run."""
+        known = int(history.known.sum())
+        if known >= 2 * self._warned:
+            self._warned = known
+            for note in uncrossed(history, self.problem):
+                _log.warning("%s", note)
 
     def tell(
         self,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from typing import Any
 from uuid import uuid4
@@ -73,7 +74,9 @@ class Cluster:
     def submit(self, name: str, point: Mapping[str, float]) -> None:
         """Have a point evaluated."""
         key = f"limen-{name}-{uuid4().hex[:8]}"
-        self._futures[name] = self._client.submit(self._job, name, dict(point), key=key, pure=False)
+        self._futures[name] = self._client.submit(
+            _evaluated, self._job, name, dict(point), key=key, pure=False
+        )
 
     def completed(self) -> list[tuple[str, Outcome]]:
         """
@@ -139,6 +142,12 @@ class Cluster:
                 )
                 late.append((name, failure(f"took longer than {self._timeout:g} s")))
         return late
+
+
+def _evaluated(job: Job, name: str, point: Mapping[str, float]) -> Outcome:
+    """Evaluate a point; on a worker, whose output may be that of the run."""
+    with redirect_stdout(sys.stderr):
+        return job(name, point)
 
 
 def _library() -> Any:
