@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ __all__ = [
     "metric_lines",
     "model_names",
     "print_json",
+    "yaml_options",
 ]
 
 bundle_argument = click.argument("bundle", type=click.Path(path_type=Path))
@@ -55,6 +57,34 @@ def assignments(texts: tuple[str, ...], option: str) -> dict[str, str]:
         if name.strip() in found:
             raise UsageError(f"{option}: {name.strip()} is given twice; leave one of the two out")
         found[name.strip()] = value.strip()
+    return found
+
+
+def yaml_options(texts: tuple[str, ...]) -> dict[str, Any]:
+    """
+    Read ``--option NAME=VALUE`` texts, each value as YAML 1.2 reads it.
+
+    Raises
+    ------
+    UsageError
+        If a text has no ``=``, or a value is no YAML.
+
+    Examples
+    --------
+    >>> yaml_options(("edge=5", "share=1e-3", "names=[a, b]", "kernel=matern"))
+    {'edge': 5, 'share': 0.001, 'names': ['a', 'b'], 'kernel': 'matern'}
+    """
+    import yaml
+
+    found: dict[str, Any] = {}
+    for name, text in assignments(texts, "--option").items():
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UsageError(f"--option {name}: found {text!r}, allowed a YAML value") from error
+        # YAML 1.1, which PyYAML reads, takes 1e-3 for text.
+        number = isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?e[-+]?\d+", value, re.I)
+        found[name] = float(value) if number else value
     return found
 
 

@@ -15,7 +15,7 @@ from limen.errors import ReadError, UnitError, UsageError
 if TYPE_CHECKING:
     from limen.manifest import Column
 
-__all__ = ["Asked", "point_blocks", "point_from_options"]
+__all__ = ["Asked", "point_blocks", "point_from_options", "table_blocks"]
 
 _BLOCK = 65_536
 _TEXT_FILES = (".csv", ".tsv", ".txt", "")
@@ -106,7 +106,7 @@ def point_blocks(
             f"{paths[spectra.index(False)]} is not, allowed one kind; ask twice"
         )
     for name in names:
-        yield from map(Asked, _read_table(name))
+        yield from map(Asked, table_blocks(name))
 
 
 def _read_spectra(
@@ -125,13 +125,21 @@ def _read_spectra(
         yield Asked(part.columns, part.faults, part.uncovered, part.served, part.notes)
 
 
-def _read_table(name: str) -> Iterator[Mapping[str, Any]]:
+def table_blocks(name: str) -> Iterator[Mapping[str, Any]]:
+    """
+    Read a table in blocks of columns, cells of CSV as text; ``-`` is CSV on stdin.
+
+    Raises
+    ------
+    ReadError
+        If the file is none, or cannot be read as what it claims to be.
+    """
     path = Path(name)
     if name == "-":
         yield from _read_csv(sys.stdin, "stdin")
     elif path.suffix.lower() in _TEXT_FILES:
         if not path.is_file():
-            raise ReadError(f"{path}: no such file; give a file of points, or --set NAME=VALUE")
+            raise ReadError(f"{path}: no such file; give a file of points")
         with path.open(encoding="utf-8-sig", newline="") as stream:
             yield from _read_csv(stream, str(path))
     else:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from limen.cli.arguments import (
     as_json,
-    assignments,
     bundle_argument,
     column_names,
     metric_lines,
     print_json,
+    yaml_options,
 )
-from limen.errors import UsageError
 
 if TYPE_CHECKING:
     from limen.manifest import ModelCard
@@ -71,7 +70,7 @@ def train_model(
     from limen.bundle import open_bundle
     from limen.training import train
 
-    given = {key: _value(key, text) for key, text in assignments(options, "--option").items()}
+    given = yaml_options(options)
     card = train(
         open_bundle(bundle),
         target,
@@ -123,15 +122,6 @@ def adopt_model(
         replace=replace,
     )
     _answer(bundle, card, json_wanted)
-
-
-def _value(key: str, text: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"--option {key}: found {text!r}, allowed a YAML value") from error
 
 
 def _split(text: str | None) -> list[str] | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import click
 
 from limen import __version__, errors
 from limen_zenodo import errors as archive
 
-__all__ = ["EXIT_CODES", "PARTLY", "REFUSED", "exit_code", "main"]
+__all__ = ["EXIT_CODES", "PARTLY", "REFUSED", "campaign", "exit_code", "main"]
 
 REFUSED, MISUSED, NOT_FOUND, CORRUPT, PARTLY = 1, 2, 3, 4, 5
 
@@ -30,6 +31,7 @@ EXIT_CODES: tuple[tuple[type[errors.LimenError], int], ...] = (
 
 _VERBS = {
     "add-model": ("limen.cli.modelling", "adopt_model"),
+    "campaign": ("limen.cli.running", "campaign"),
     "cache": ("limen.cli.fetching", "cache"),
     "check": ("limen.cli.inspecting", "check_bundle"),
     "cite": ("limen.cli.inspecting", "cite_bundle"),
@@ -52,6 +54,15 @@ _VERBS = {
     "train": ("limen.cli.modelling", "train_model"),
 }
 
+_CAMPAIGN = {
+    "ask": ("limen.cli.campaigning", "ask_points"),
+    "predict": ("limen.cli.campaigning", "predict_points"),
+    "start": ("limen.cli.starting", "start_campaign"),
+    "status": ("limen.cli.reporting", "show_status"),
+    "submitted": ("limen.cli.campaigning", "mark_submitted"),
+    "tell": ("limen.cli.campaigning", "tell_results"),
+}
+
 
 def exit_code(error: errors.LimenError) -> int:
     """Give the exit code of an error."""
@@ -65,20 +76,34 @@ class _ToStderr(logging.Handler):
         click.echo(f"limen: {record.getMessage()}", err=True)
 
 
-class _Verbs(click.Group):
+class _Later(click.Group):
     """Verbs whose modules are imported when they are called."""
 
+    verbs: ClassVar[Mapping[str, tuple[str, str]]]
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_VERBS)
+        return sorted(self.verbs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _VERBS:
+        if cmd_name not in self.verbs:
             return None
         import importlib
 
-        module, name = _VERBS[cmd_name]
+        module, name = self.verbs[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+
+class _Campaign(_Later):
+    """What is done with a campaign."""
+
+    verbs = _CAMPAIGN
+
+
+class _Verbs(_Later):
+    """All verbs; what an error means to the shell."""
+
+    verbs = _VERBS
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -108,3 +133,8 @@ def main(debug: bool, verbose: bool) -> None:
     logger = logging.getLogger("limen")
     logger.handlers = [_ToStderr()]
     logger.setLevel(logging.INFO if verbose or sys.stderr.isatty() else logging.WARNING)
+
+
+@click.group(cls=_Campaign)
+def campaign() -> None:
+    """Extend a result with the points that teach most: ask, evaluate, tell."""
