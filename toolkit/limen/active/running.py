@@ -209,7 +209,7 @@ class _Going:
         """Say how many points may be asked now."""
         if self._dry or not self.pool.parallel:
             return 0 if self._points else batch
-        return min(batch, (most or self.pool.slots()) - len(self._points))
+        return max(min(batch, (most or self.pool.slots()) - len(self._points)), 0)
 
     def _ask(self, number: int, budget: int | None) -> str:
         """Ask points; say why not, if it is over."""

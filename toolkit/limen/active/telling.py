@@ -259,7 +259,9 @@ def _moved(problem: Problem, query: Query, given: Mapping[str, Any]) -> list[str
     """Find parameters that differ from what was asked: the result of another point."""
     faults = []
     for item, asked in zip(problem.space.parameters, query.x, strict=True):
-        if item.name not in given:
+        cell = given.get(item.name)
+        # An empty cell claims nothing.
+        if item.name not in given or (isinstance(cell, str) and not cell.strip()):
             continue
         try:
             number = _number(given[item.name])

@@ -174,8 +174,8 @@ def read_drop(path: str | Path, outputs: Sequence[str], parameters: Sequence[str
             faults.append(Fault(f"line {line}", "found no id, allowed the id of an asked point"))
         else:
             lines.append(line)
-            for name, cell in zip(header, cells, strict=True):
-                columns[name].append(cell.strip())
+            for name, column in columns.items():
+                column.append(cells[header.index(name)].strip())
     if not rows[1:]:
         faults.append(Fault("", "found a header and no row, allowed one row per result"))
     return Drop(

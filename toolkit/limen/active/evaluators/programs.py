@@ -235,9 +235,11 @@ class Program:
 
     def _key(self, point: Mapping[str, float]) -> str:
         told = self.told
-        words = [filled(word, self._fixed()) for word in told.command]
-        files = [Path(found) for word in words if (found := shutil.which(word))]
-        files += [Path(word) for word in words[1:] if "{" not in word and Path(word).is_file()]
+        # Other words may be files that the program writes.
+        listed = [word for i, word in enumerate(told.command) if i == 0 or "{here}" in word]
+        found = [shutil.which(filled(word, self._fixed())) for word in listed[:1]]
+        found += [filled(word, self._fixed()) for word in listed[1:]]
+        files = [Path(name) for name in found if name and Path(name).is_file()]
         depends_on = {
             "command": list(told.command),
             "point": {name: repr(float(value)) for name, value in sorted(point.items())},
