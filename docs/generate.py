@@ -94,7 +94,17 @@ def verbs() -> str:
         if command is not None:
             own = click.Context(command, parent=context, info_name=name)
             parts.append(f"## limen {name}\n\n```text\n{command.get_help(own)}\n```\n")
+            for word, inner in _inner(command, own):
+                said = inner.get_help(click.Context(inner, parent=own, info_name=word))
+                parts.append(f"### limen {name} {word}\n\n```text\n{said}\n```\n")
     return "\n".join(parts)
+
+
+def _inner(command: Any, context: Any) -> Iterator[tuple[str, Any]]:
+    """Give the verbs of a verb that is a group."""
+    if hasattr(command, "list_commands"):
+        for name in command.list_commands(context):
+            yield name, command.get_command(context, name)
 
 
 def schemas() -> str:

@@ -20,6 +20,12 @@ ROOT = Path(__file__).resolve().parents[1]
 def verbs() -> dict[str, click.Command]:
     context = click.Context(main)
     found = {name: main.get_command(context, name) for name in main.list_commands(context)}
+    for name, command in list(found.items()):
+        if isinstance(command, click.Group):
+            inner = {
+                word: command.get_command(context, word) for word in command.list_commands(context)
+            }
+            found |= {f"{name} {word}": each for word, each in inner.items()}
     return {name: command for name, command in found.items() if command is not None}
 
 

@@ -57,6 +57,7 @@ _VERBS = {
 _CAMPAIGN = {
     "ask": ("limen.cli.campaigning", "ask_points"),
     "predict": ("limen.cli.campaigning", "predict_points"),
+    "run": ("limen.cli.running_campaigns", "run_campaign"),
     "start": ("limen.cli.starting", "start_campaign"),
     "status": ("limen.cli.reporting", "show_status"),
     "submitted": ("limen.cli.campaigning", "mark_submitted"),
