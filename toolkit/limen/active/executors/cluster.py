@@ -55,7 +55,7 @@ class Cluster:
         self._job, self._timeout, self._workers = job, timeout, workers
         self._own = client is None or isinstance(client, str)
         if client is None:
-            options = {"threads_per_worker": 1, "dashboard_address": None}
+            options = {"threads_per_worker": 1, "dashboard_address": ":0"}
             cluster = distributed.LocalCluster(n_workers=workers, processes=True, **options)
             self._client = distributed.Client(cluster)
             self._cluster: Any = cluster
