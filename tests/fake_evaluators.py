@@ -106,3 +106,40 @@ def killed_while_it_runs(m: float, g: float) -> float:
     while not (Path(os.environ[FLAGS]) / "go").exists():
         time.sleep(0.02)
     return m * g
+
+
+def takes_a_while(m: float, g: float) -> float:
+    """Multiply, slowly enough to be killed meanwhile."""
+    time.sleep(0.05)
+    return noted(m, g)
+
+
+def dies_at_the_seventh(m: float, g: float) -> float:
+    """Kill the process at the seventh evaluation over all processes."""
+    note("tried", repr(m))
+    if len(notes("tried")) == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return m * g
+
+
+def wait_for(name: str, lines: int = 1) -> None:
+    """Wait until evaluations left so many lines."""
+    for _ in range(2000):
+        if len(notes(name)) >= lines:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{name} never came")
+
+
+def gone(pid: int) -> bool:
+    """Wait until a process is no more; a dead one that nobody waited for counts as gone."""
+    for _ in range(500):
+        try:
+            os.kill(pid, 0)
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import fake_evaluators
 import numpy as np
 import pytest
+from fake_evaluators import gone
 
 from limen.active import Campaign, Problem, Space, outputs_from_mapping
 from limen.active.evaluators import (
@@ -379,20 +378,6 @@ def test_a_program_that_hangs_ends_with_all_that_it_started(tmp_path: Path) -> N
     assert outcome.message == "took longer than 0.5 s"
     log = (tmp_path / "points" / "a-000001" / "log.txt").read_text()
     assert gone(int(log.splitlines()[-1]))
-
-
-def gone(pid: int) -> bool:
-    """Wait until a process is no more."""
-    for _ in range(200):
-        try:
-            os.kill(pid, 0)
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (ProcessLookupError, FileNotFoundError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_no_shell_reads_the_command(tmp_path: Path) -> None:

@@ -7,14 +7,13 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fake_evaluators
 import pytest
-from fake_evaluators import FLAGS, place
+from fake_evaluators import FLAGS, gone, place, wait_for
 
 from limen.active.evaluators import Job, Outcome, Program, PythonFunction
 from limen.active.executors import Executor, executor_of
@@ -126,28 +125,6 @@ def test_closing_ends_the_programs_of_workers(tmp_path: Path) -> None:
     wait_for("begun")
     executor.close()
     assert gone(int(fake_evaluators.notes("begun")[0]))
-
-
-def wait_for(name: str) -> None:
-    for _ in range(1000):
-        if fake_evaluators.notes(name):
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"{name} never came")
-
-
-def gone(pid: int) -> bool:
-    """Wait until a process is no more."""
-    for _ in range(500):
-        try:
-            os.kill(pid, 0)
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (ProcessLookupError, FileNotFoundError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import fake_evaluators
 import pytest
 from click.testing import Result
-from fake_evaluators import FLAGS, place
+from fake_evaluators import FLAGS, place, wait_for
 
 from limen.active import Campaign, stopping
 from limen.active.evaluators import Outcome, Program
@@ -388,13 +388,3 @@ def test_an_interrupted_verb_says_how_to_go_on(start: Callable[..., Campaign]) -
     assert process.returncode == 5
     assert "interrupted; all results are kept, 3 points are pending; run again" in said
     assert "Traceback" not in said
-
-
-def wait_for(name: str) -> None:
-    import time
-
-    for _ in range(1000):
-        if fake_evaluators.notes(name):
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"{name} never came")
