@@ -14,7 +14,6 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +24,9 @@ from limen import journal, resources
 from limen.active import definitions, events
 from limen.active import warm as known
 from limen.active.asking import next_event, seen_problem, set_aside
+from limen.active.founding import DOCUMENT, LOG, WARM, found, read_known
 from limen.active.noticing import contradictions, uncrossed
-from limen.active.problem import History, Problem, Strategy
+from limen.active.problem import History, Strategy
 from limen.active.queries import Queries, Query
 from limen.active.strategies import build
 from limen.active.telling import Told, check_results, writable
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 MOST_ASKED = 100_000
 """Points of one ask."""
 
-_DOCUMENT, _LOG, _WARM, _STATE = "campaign.json", "queries.jsonl", "warm.npz", "state.json"
+_STATE = "state.json"
 _POINTS = "points"
 
 
@@ -74,7 +74,7 @@ class Campaign:
         self.document = document
         problem = definitions.problem_of(document)
         self._warm, self.problem, self.pool = known.load(
-            folder / _WARM, document.get("warm", {}).get("sha256"), problem
+            folder / WARM, document.get("warm", {}).get("sha256"), problem
         )
         self._queries = Queries(self.problem)
         self._end = 0
@@ -136,8 +136,9 @@ class Campaign:
         )
         problem = definitions.problem_of(document)
         given = [(warm, 0, "warm"), (approximation, 1, "approximation")]
-        parts = [_read(t, problem, f, where) for t, f, where in given if t is not None]
-        return cls._found(Path(folder), document, parts, _pool(pool, problem))
+        parts = [read_known(t, problem, f, where) for t, f, where in given if t is not None]
+        found(Path(folder), document, problem, parts, pool)
+        return cls.open(folder)
 
     @classmethod
     def from_bundle(
@@ -192,28 +193,7 @@ class Campaign:
         if approximation is not None:
             definitions.check_approximation(parent, problem, approximation)
             parts.append(known.scan_rows(parent, problem, approximation))
-        return cls._found(Path(folder), document, parts, _pool(pool, problem))
-
-    @classmethod
-    def _found(
-        cls, folder: Path, document: dict[str, Any], parts: list[known.Rows], pool: Any
-    ) -> Campaign:
-        problem = definitions.problem_of(document)
-        if pool is not None:
-            problem = replace(problem, pool=problem.space.snap(problem.space.to_unit(pool)))
-        # What the strategy does not take is refused before anything is written.
-        build(document["strategy"]["name"], problem, document["strategy"]["options"])
-        with journal.new_folder(folder) as made:
-            sha256 = known.save(made / _WARM, parts, pool)
-            counted = sum(len(part["x"]) for part in parts)
-            cheap = sum(int((part["fidelity"] > 0).sum()) for part in parts)
-            if sha256 is not None:
-                document["warm"] = {"rows": counted - cheap, "approximation": cheap}
-                document["warm"] |= {"pool": 0 if pool is None else len(pool), "sha256": sha256}
-            document["id"] = definitions.campaign_id(document)
-            text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
-            (made / _DOCUMENT).write_text(text + "\n", encoding="utf-8")
-            (made / _LOG).touch()
+        found(Path(folder), document, problem, parts, pool)
         return cls.open(folder)
 
     @classmethod
@@ -231,7 +211,7 @@ class Campaign:
             If its files were changed by another program.
         """
         path = Path(folder)
-        campaign = cls(path, definitions.read_document(path / _DOCUMENT))
+        campaign = cls(path, definitions.read_document(path / DOCUMENT))
         campaign.refresh()
         return campaign
 
@@ -266,10 +246,10 @@ class Campaign:
 
     def refresh(self) -> None:
         """Take in what other processes asked and told since."""
-        path = self.folder / _LOG
-        found, end = events.read(path, self._end)
+        path = self.folder / LOG
+        news, end = events.read(path, self._end)
         try:
-            self._queries.add(found)
+            self._queries.add(news)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise IntegrityError(
                 f"{path}: found an event that no ask or tell wrote, after byte {self._end} "
@@ -335,7 +315,7 @@ class Campaign:
             event = next_event(
                 self, history, int(n), number=self._queries.asks + 1, reserved=before
             )
-            events.append(self.folder / _LOG, event)
+            events.append(self.folder / LOG, event)
             self.refresh()
             self._write_state()
         asked = [self._queries.by_id[point["id"]] for point in event["points"]]
@@ -402,7 +382,7 @@ class Campaign:
                 raise CampaignError.from_faults("tell", told.faults)
             if results:
                 event = {"event": "tell", "at": definitions.now(), "results": results}
-                events.append(self.folder / _LOG, event)
+                events.append(self.folder / LOG, event)
                 self.refresh()
                 self._write_state()
         return told
@@ -435,7 +415,7 @@ class Campaign:
                     "submitted", [(name, "unknown id; was it asked here?") for name in unknown]
                 )
             event = {"event": "submitted", "at": definitions.now(), "ids": named}
-            events.append(self.folder / _LOG, event | {"task": writable(str(task)[:300])})
+            events.append(self.folder / LOG, event | {"task": writable(str(task)[:300])})
             self.refresh()
 
     def predict(self, points: Any) -> xarray.Dataset:
@@ -549,15 +529,3 @@ class Campaign:
         if task:
             columns["task"] = [query.task for query in listed]
         return pd.DataFrame(columns)
-
-
-def _read(table: Any, problem: Problem, fidelity: int, where: str) -> known.Rows:
-    rows = known.read_rows(table, problem, fidelity, where)
-    left = len(table[problem.space.names[0]]) - len(rows["x"])
-    if left:
-        _log.warning("%s: %d rows outside of the space are not used", where, left)
-    return rows
-
-
-def _pool(table: Any, problem: Problem) -> np.ndarray[Any, Any] | None:
-    return None if table is None else known.pool_rows(table, problem)
