@@ -625,10 +625,11 @@ def results(campaign: Campaign, tmp_path: Path, text: str) -> Path:
 
 def test_results_are_told_in_any_order_and_in_parts(campaign: Campaign, tmp_path: Path) -> None:
     text = """
-        message,z,m,status,id,y,y_err,cost
-        ,1,{m2},,{id2},10,0.5,30
-        tachyon,,,invalid,{id0},,,2
-        ,-1,{m3},censored,{id3},0.5,,
+        message,z,m,status,id,y,y_err,cost,task
+        ,1,{m2},,{id2},10,0.5,30,JEDI 4711
+        tachyon,,,invalid,{id0},,,2,
+        ,,{m1},,{id1},,,,
+        ,-1,{m3},censored,{id3},0.5,,,
     """
     path = results(campaign, tmp_path, text)
     told = tell_drop(campaign, path)

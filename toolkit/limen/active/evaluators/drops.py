@@ -151,7 +151,8 @@ def read_drop(path: str | Path, outputs: Sequence[str], parameters: Sequence[str
     Returns
     -------
     Drop
-        With the faults of the file; rows that cannot be read are not in it.
+        With the faults of the file. Rows that cannot be read are not in it, nor those without any
+        value and status: they are not evaluated yet.
 
     Raises
     ------
@@ -164,6 +165,7 @@ def read_drop(path: str | Path, outputs: Sequence[str], parameters: Sequence[str
     faults = _header_faults(header, outputs, parameters)
     if _ID not in header:
         return Drop([], [], faults=tuple(faults))
+    told = {*outputs, "status"}
     columns: dict[str, list[str]] = {name: [] for name in header}
     lines = []
     for line, cells in rows[1:]:
@@ -172,7 +174,7 @@ def read_drop(path: str | Path, outputs: Sequence[str], parameters: Sequence[str
             faults.append(Fault(f"line {line}", text))
         elif not cells[header.index(_ID)].strip():
             faults.append(Fault(f"line {line}", "found no id, allowed the id of an asked point"))
-        else:
+        elif any(cell.strip() for name, cell in zip(header, cells, strict=True) if name in told):
             lines.append(line)
             for name, column in columns.items():
                 column.append(cells[header.index(name)].strip())
@@ -211,7 +213,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
 def _header_faults(
     header: Sequence[str], outputs: Sequence[str], parameters: Sequence[str]
 ) -> list[Fault]:
-    allowed = [_ID, *outputs, *(f"{name}_err" for name in outputs), *_NOTES, *parameters]
+    allowed = [_ID, *outputs, *(f"{name}_err" for name in outputs), *_NOTES, *parameters, "task"]
     faults = []
     twice = sorted({name for name in header if header.count(name) > 1})
     unknown = [name for name in dict.fromkeys(header) if name not in allowed]
