@@ -47,6 +47,8 @@ MOST_ASKED = 100_000
 
 _STATE = "state.json"
 _POINTS = "points"
+# With fewer known values nothing is strange about a threshold that none of them crosses.
+_FEW = 4
 
 
 class Campaign:
@@ -325,7 +327,7 @@ class Campaign:
     def _warn(self, history: History) -> None:
         """Say what looks wrong; again when twice as much is known, not at every ask of a run."""
         known = int(history.known.sum())
-        if known >= 2 * self._warned:
+        if known >= max(2 * self._warned, _FEW):
             self._warned = known
             for note in uncrossed(history, self.problem):
                 _log.warning("%s", note)
