@@ -258,24 +258,3 @@ def test_a_cluster_is_reached_by_its_address(client: Any) -> None:
     found = outcomes(executor_of("dask", job("product"), address=address), [2.0])
     assert found[2.0].values == {"y": 1.0}
     assert client.status == "running"
-
-
-def test_a_queue_starts_the_workers(tmp_path: Path) -> None:
-    jobqueue = pytest.importorskip("dask_jobqueue.local")
-    import distributed
-
-    # The options of docs/campaigns/running.md, with the queue of this machine.
-    options = {"cores": 1, "processes": 1, "memory": "1GB", "log_directory": str(tmp_path)}
-    with (
-        jobqueue.LocalCluster(
-            **options,
-            local_directory=str(tmp_path),
-            worker_extra_args=["--no-dashboard"],
-            scheduler_options={"dashboard_address": ":0"},
-            python=sys.executable,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        cluster.scale(jobs=1)
-        found = outcomes(executor_of(client, job("product"), workers=2), [2.0, 4.0])
-    assert {m: outcome.values["y"] for m, outcome in found.items()} == {2.0: 1.0, 4.0: 2.0}
