@@ -16,6 +16,7 @@ import pytest
 from fake_evaluators import FLAGS, gone, place, wait_for
 
 from limen.active import Campaign, events
+from limen.active.evaluators import Program
 from limen.active.running import run
 
 if not hasattr(os, "fork"):
@@ -216,6 +217,30 @@ def test_the_processes_of_a_killed_run_end_with_it(start: Callable[..., Campaign
     assert all(gone(int(pid)) for pid in fake_evaluators.notes("begun"))
     run(Campaign.open(campaign.folder), fake_evaluators.product, budget=2)
     assert campaign.counts()["ok"] == 2
+
+
+def test_a_program_that_outlived_its_run_is_ended_before_its_point_runs_again(
+    start: Callable[..., Campaign], tmp_path: Path
+) -> None:
+    campaign = start()
+    code = (
+        "import os, pathlib, time; flags = pathlib.Path(os.environ['LIMEN_TEST_FLAGS']);"
+        "first = not (flags / 'begun').exists(); (flags / 'begun').write_text(str(os.getpid()));"
+        "time.sleep(60 * first); print('y'); print({m} * {g})"
+    )
+    document = {"command": ["{python}", "-c", code], "output": {"format": "csv", "file": "-"}}
+    (tmp_path / "evaluator.json").write_text(json.dumps(document))
+    line = [LIMEN, "campaign", "run", str(campaign.folder), "--budget", "1", "--evaluator"]
+    with subprocess.Popen(
+        [*line, str(tmp_path / "evaluator.json")], stderr=subprocess.DEVNULL
+    ) as process:
+        wait_for("begun")
+        process.kill()
+    orphan = int(fake_evaluators.notes("begun")[0])
+    os.kill(orphan, 0)
+    run(Campaign.open(campaign.folder), Program.from_dict(document), budget=1)
+    assert gone(orphan)
+    assert campaign.counts()["ok"] == 1
 
 
 def test_several_processes_ask_and_tell_one_campaign(start: Callable[..., Campaign]) -> None:

@@ -152,7 +152,8 @@ def test_points_may_be_asked_ahead(start: Callable[..., Campaign]) -> None:
     campaign = start()
     options = {"executor": "processes", "workers": 1, "max_pending": 4}
     run(campaign, place("product"), budget=6, batch=3, **options)
-    assert events(campaign)[:2] == ["ask 3", "ask 1"]
+    assert [kind for kind in events(campaign) if kind != "tell 1"] == ["ask 3", "ask 3"]
+    assert events(campaign).index("ask 3", 1) <= 3
     assert campaign.counts()["ok"] == 6
 
 

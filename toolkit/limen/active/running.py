@@ -92,7 +92,7 @@ def run(
         Stop when the campaign has asked so many points, failed ones included.
     max_pending : int, optional
         Points that may wait or be evaluated, where points are asked as workers become free; by
-        default as many as there are workers.
+        default as many as there are workers. With more, points are asked ahead, in batches.
     timeout : float, optional
         Longest time of one evaluation [s]; by default that of the evaluator, if it has one.
     retries : int, optional
@@ -209,7 +209,11 @@ class _Going:
         """Say how many points may be asked now."""
         if self._dry or not self.pool.parallel:
             return 0 if self._points else batch
-        return max(min(batch, (most or self.pool.slots()) - len(self._points)), 0)
+        slots = self.pool.slots()
+        room = min(batch, (most or slots) - len(self._points))
+        # Asked ahead, points come in batches: to choose one costs as much as to choose many.
+        least = min(batch, max((most or slots) - slots, 1))
+        return room if room >= least else 0
 
     def _ask(self, number: int, budget: int | None) -> str:
         """Ask points; say why not, if it is over."""

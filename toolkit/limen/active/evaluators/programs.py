@@ -15,7 +15,7 @@ from typing import Any
 from limen.active.evaluators import caching
 from limen.active.evaluators.documents import Description, described, read_description
 from limen.active.evaluators.exchange import filled, number_text, placeholders, read, write
-from limen.active.evaluators.launching import launch
+from limen.active.evaluators.launching import launch, owned
 from limen.active.evaluators.outcomes import Outcome, failure, outcome_of
 from limen.active.problem import STATUSES, Problem
 from limen.errors import ReadError, StorageError, UsageError
@@ -193,17 +193,25 @@ class Program:
         words |= {"folder": str(folder), "id": name, "output": str(output)}
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            # What an earlier try left is no answer.
-            output.unlink(missing_ok=True)
-            if told.input is not None:
-                path = folder / told.input.name
-                path.write_text(write(told.input, point), encoding="utf-8")
-                words["input"] = str(path)
-            line = [filled(word, words) for word in told.command]
-            with (folder / _LOG).open("a", encoding="utf-8") as log:
-                log.write(f"$ {' '.join(line)}\n")
-            stdout = output if told.output.file == "-" else None
-            code = launch(line, folder, folder / _LOG, stdout, told.timeout)
+            with owned(folder) as handle:
+                # What an earlier try left is no answer.
+                output.unlink(missing_ok=True)
+                if told.input is not None:
+                    path = folder / told.input.name
+                    path.write_text(write(told.input, point), encoding="utf-8")
+                    words["input"] = str(path)
+                line = [filled(word, words) for word in told.command]
+                with (folder / _LOG).open("a", encoding="utf-8") as log:
+                    log.write(f"$ {' '.join(line)}\n")
+                stdout = output if told.output.file == "-" else None
+                code = launch(
+                    line,
+                    folder,
+                    folder / _LOG,
+                    handle=handle,
+                    output=stdout,
+                    timeout=told.timeout,
+                )
         outcome = self._outcome(code, output)
         if outcome.status == _FAILED and shutil.disk_usage(folder).free < _LEAST_FREE:
             raise StorageError(
