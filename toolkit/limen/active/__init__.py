@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         outputs_from_mapping,
     )
     from limen.active.report import write_report
+    from limen.active.running import run
     from limen.active.spaces import Space
     from limen.active.strategies import build
     from limen.active.telling import Told
@@ -41,6 +42,7 @@ __all__ = [
     "build",
     "extend",
     "outputs_from_mapping",
+    "run",
     "write_report",
 ]
 
@@ -58,6 +60,7 @@ _MODULES = {
     "build": "strategies",
     "extend": "extending",
     "outputs_from_mapping": "problem",
+    "run": "running",
     "write_report": "report",
 }
 
