@@ -6,7 +6,6 @@ region, the real likelihood evaluates them, and the next version of the bundle h
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from limen.demonstration import make_example
 
 def draw(rows: int) -> Bundle:
     """Draw the bundle, and train the model that says inside or outside."""
-    bundle = make_example("bsll10", n=rows, toys=200)
+    bundle = make_example("bsll10-scan", n=rows, toys=200)
     train(bundle, "outside_95cr", name="region", options={"n_estimators": 60})
     return bundle
 
@@ -64,7 +63,7 @@ def main() -> None:
         print(f"{len(campaign.queries):5} points asked, {100 * close:3.0f} % near the boundary")
     print(*assess(campaign, rounds=0, left_out=False).lines(), sep="\n")
     made = extend(bundle, campaign, "bsll10-next")
-    print(f"{Path('bsll10-next')}: version {made.manifest['version']}")
+    print(f"{made.path}: version {made.manifest['version']}")
     print(*diff(bundle, made)["summary"], sep="\n")
 
 
