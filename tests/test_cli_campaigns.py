@@ -478,3 +478,100 @@ def test_the_campaign_can_be_copied_to_another_place(limen, folder, batch, tmp_p
     shutil.copytree(folder, tmp_path / "copy")
     one = limen("campaign", "ask", folder, "-n", 2).stdout
     assert limen("campaign", "ask", tmp_path / "copy", "-n", 2).stdout == one
+
+
+# ----- what the surrogate says -----
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """Tell a campaign two rounds of an output that crosses its threshold; not to be changed."""
+    folder = tmp_path_factory.mktemp("told") / "c"
+    campaign = Campaign.start(
+        folder,
+        space={"m": {"range": [100, 1000], "unit": "GeV"}, "g": [0, 1]},
+        outputs={"y": {"threshold": [0.0, 0.5], "unit": "fb"}},
+        constraints=["m < 900"],
+        strategy="sobol",
+        reserve=0.2,
+    )
+    for _ in range(2):
+        batch = campaign.ask(15)
+        campaign.tell(batch["id"], {"y": batch["m"] / 500 + batch["g"] - 1.5})
+    return folder
+
+
+def test_the_status_states_the_error(told, limen):
+    result = limen("campaign", "status", told)
+    assert result.exit_code == DONE, result.output
+    assert "30 points asked in 2 rounds: 30 ok" in result.stdout
+    for level in ("0", "0.5"):
+        assert f"y at {level}: expected misclassified prior mass" in result.stdout
+        assert f"y at {level}: accuracy" in result.stdout
+    found = json.loads(limen("campaign", "status", told, "--json").stdout)
+    labels = found["assessment"]["labels"]
+    assert [label["threshold"] for label in labels] == [0.0, 0.5]
+    assert all(label["misclassified_reserved"]["n"] == 6 for label in labels)
+
+
+def test_the_status_is_a_page_with_slices_where_they_are_wanted(told, limen, tmp_path):
+    page = tmp_path / "page.html"
+    result = limen("campaign", "status", told, "--quick", "--html", page, "--set", "m=500")
+    assert result.exit_code == DONE, result.output
+    assert result.stderr == f"{page}: written\n"
+    assert "<svg" in page.read_text()
+    before = page.read_bytes()
+    result = limen("campaign", "status", told, "--html", page, "--set", "m=5 TeV")
+    assert result.exit_code == MISUSED
+    assert "allowed NAME=NUMBER in the parameter's unit" in result.stderr
+    result = limen("campaign", "status", told, "--html", page, "--set", "mass=5")
+    assert result.exit_code in (REFUSED, MISUSED)
+    assert page.read_bytes() == before
+
+
+def test_points_are_predicted_in_their_units(told, limen, tmp_path):
+    table = [{"m [TeV]": 0.2, "g": 0.1, "id": "a"}, {"m [TeV]": 0.8, "g": 0.9, "id": "b"}]
+    path = write(tmp_path / "points.csv", table)
+    result = limen("campaign", "predict", told, path)
+    assert result.exit_code == DONE, result.output
+    found = rows(result.stdout)
+    words = ["y_mean", "y_std", "y_below_0", "y_below_0.5", "reason"]
+    assert list(found[0]) == ["id", "m", "g", *words]
+    assert [row["id"] for row in found] == ["a", "b"]
+    assert [float(row["m"]) for row in found] == [200.0, 800.0]
+    assert [float(row["y_mean"]) for row in found] == pytest.approx([-1.0, 1.0], abs=0.05)
+    assert [float(row["y_below_0"]) > 0.5 for row in found] == [True, False]
+    result = limen("campaign", "predict", told, "-", "--json", input=path.read_text())
+    answer = json.loads(result.stdout)
+    assert answer["strategy"] == "sobol"
+    assert [point["y_mean"] for point in answer["points"]] == [float(r["y_mean"]) for r in found]
+
+
+def test_points_outside_of_the_space_are_listed(told, limen, tmp_path):
+    table = [{"m": 200, "g": 0.5}, {"m": 950, "g": 0.5}, {"m": 5000, "g": 0.5}, {"m": "x", "g": 0}]
+    path = write(tmp_path / "points.csv", table)
+    result = limen("campaign", "predict", told, path, "-o", tmp_path / "out.csv")
+    assert result.exit_code == PARTLY
+    assert "3 of 4 rows have no estimate" in result.stderr
+    found = rows((tmp_path / "out.csv").read_text())
+    assert [row["y_mean"] == "" for row in found] == [False, True, True, True]
+    assert [row["reason"] for row in found[1:]] == [
+        "breaks the constraints m < 900",
+        "m = 5000 GeV, the space ends at 100 and 1000",
+        "m: found 'x', allowed a number",
+    ]
+    result = limen("campaign", "predict", told, write(path, table[1:]))
+    assert result.exit_code == REFUSED
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [("m", "missing g"), ("m,g,h", "unknown 'h'"), ("m [kg],g", "kg")],
+    ids=["missing", "unknown", "unit"],
+)
+def test_bad_points_are_one_message(told, limen, tmp_path, header, message):
+    path = tmp_path / "points.csv"
+    path.write_text(f"{header}\n" + ",".join("1" for _ in header.split(",")) + "\n")
+    result = limen("campaign", "predict", told, path)
+    assert (result.exit_code, result.stdout) == (REFUSED, "")
+    assert message in result.stderr

@@ -16,6 +16,7 @@ from limen.cli.arguments import as_json, print_json
 from limen.cli.running import PARTLY, REFUSED
 from limen.cli.tables import declared_units, read_table
 from limen.errors import CampaignError, ColumnError, StorageError, UsageError
+from limen.prediction.points import is_identifier
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,8 +146,13 @@ def predict_points(folder: Path, points: str, output: Path | None, json_wanted: 
     _refuse_existing(output)
     campaign = Campaign.open(folder)
     units = {item.name: item.unit for item in campaign.problem.space.parameters}
-    found = campaign.predict(read_table(points, units))
-    rows = _believed(campaign, found)
+    table = read_table(points, units)
+    found = campaign.predict(table)
+    names = {n: c for n, c in table.items() if is_identifier(n) and n not in units}
+    rows = [
+        {name: str(cells[row]) for name, cells in names.items()} | believed
+        for row, believed in enumerate(_believed(campaign, found))
+    ]
     if json_wanted:
         notes = list(found.attrs["notes"])
         print_json({"strategy": found.attrs["strategy"], "notes": notes, "points": rows})
