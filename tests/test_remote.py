@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import threading
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from limen.bundle import open_bundle
-from limen.errors import FrozenError, IntegrityError
+from limen.errors import FrozenError, IntegrityError, StorageError
 from limen.packing import make_bundle
 from limen_zenodo import open_remote
 from limen_zenodo.errors import OfflineError, RecordChangedError, ServiceUnavailableError
@@ -153,6 +154,47 @@ def test_trouble_without_end_is_one_error_and_what_came_is_kept(archive, doi):
         archive.fail(Fault(method="GET", path=CONTENT, times=None, status=503))
         with pytest.raises(ServiceUnavailableError, match="answered 503"):
             scan.read(["p5"])
+
+
+def test_a_range_that_broke_off_goes_on_where_it_stopped(archive, doi, wide):
+    with open_remote(doi, patience=Patience(0.1, 0.01, 0.02)).open_scan() as scan:
+        archive.fail(Fault(method="GET", path=CONTENT, times=1, cut=900_000))
+        archive.fail(Fault(method="GET", path=CONTENT, times=None, status=503))
+        with pytest.raises(ServiceUnavailableError, match="answered 503"):
+            scan.read(["p5"])
+    archive.faults.clear()
+    archive.clear_log()
+    with open_remote(doi).open_scan() as scan:
+        np.testing.assert_array_equal(scan.read(["p5"])["p5"], stored(wide, "p5"))
+    assert moved(archive) <= (wide / SCAN).stat().st_size / len(NAMES) - 800_000
+
+
+class FullDisk:
+    """A stream that takes some bytes of a block, and no more."""
+
+    def __init__(self, stream) -> None:
+        self.stream = stream
+
+    def write(self, block) -> int:
+        if len(block) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self.stream.write(block[:-1])
+
+
+def test_a_range_that_finds_the_disk_full_is_not_kept(tmp_path):
+    spans = Spans(tmp_path / "kept")
+    spans.keep(0, b"abc")
+
+    def fill() -> None:
+        with spans.arriving(10) as arriving:
+            arriving.write(b"abc")
+            arriving._stream = FullDisk(arriving._stream)
+            arriving.write(b"def")
+
+    with pytest.raises(StorageError, match="disk is full"):
+        fill()
+    assert [path.name[:3] for path in (tmp_path / "kept").iterdir()] == ["0-3"]
+    assert Spans(tmp_path / "kept").missing(0, 13) == [(3, 13)]
 
 
 def test_bytes_that_stay_wrong_are_refused(archive, doi):

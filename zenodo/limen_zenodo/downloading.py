@@ -7,8 +7,7 @@ import hashlib
 import re
 import shutil
 import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -21,17 +20,14 @@ from limen_zenodo.incoming import Part, adopt_part
 from limen_zenodo.patience import Waits
 from limen_zenodo.progress import Progress
 from limen_zenodo.records import RemoteFile
-from limen_zenodo.transport import in_words
+from limen_zenodo.transport import StandstillError, blocks, broken_bodies, in_words
 
 if TYPE_CHECKING:
     import requests
 
 __all__ = ["Transfer"]
 
-_BLOCK = 65_536
 _TRIES_OF_WRONG_BYTES = 2
-_SLOW_SECONDS = 300.0
-_SLOW_BYTES = 100_000
 _SPARE = 2**20
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _STRONG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
@@ -183,12 +179,12 @@ class _Receiver:
             try:
                 with self._work.client.stream(url, self._headers(), waits=waits) as response:
                     self._accept(response)
-                    for block in _blocks(response):
+                    for block in blocks(response):
                         self._write(block, waits)
                 trouble = f"received {self._have:,} of {self._size:,} bytes"
-            except _Unusable as error:
+            except (_Unusable, StandstillError) as error:
                 trouble = str(error)
-            except _broken() as error:
+            except broken_bodies() as error:
                 trouble = f"{in_words(error)} after {self._have:,} of {self._size:,} bytes"
             if self._have < self._size:
                 waits.wait(None, self._incomplete(trouble))
@@ -263,13 +259,6 @@ class _Unusable(Exception):
     """An answer whose body is not the file."""
 
 
-def _broken() -> tuple[type[Exception], ...]:
-    import requests
-    import urllib3
-
-    return (requests.RequestException, urllib3.exceptions.HTTPError)
-
-
 def _refuse_page(headers: Mapping[str, str], file: RemoteFile) -> None:
     """Refuse pages of proxies and logins: the archive itself sends no file as HTML."""
     if headers.get("Content-Type", "").lower().startswith("text/html"):
@@ -279,19 +268,3 @@ def _refuse_page(headers: Mapping[str, str], file: RemoteFile) -> None:
         raise ChecksumError(
             f"{file.name}: found {int(length):,} bytes, the record says {file.size:,}"
         )
-
-
-def _blocks(response: requests.Response) -> Iterator[bytes]:
-    """Give bytes as they come: what arrived before a break counts."""
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        yield from response.iter_content(_BLOCK)
-        return
-    read = getattr(response.raw, "read1", response.raw.read)
-    begun, arrived = time.monotonic(), 0
-    while block := read(_BLOCK):
-        yield block
-        arrived += len(block)
-        if time.monotonic() - begun > _SLOW_SECONDS:
-            if arrived < _SLOW_BYTES:
-                raise _Unusable(f"{arrived:,} bytes in {_SLOW_SECONDS:.0f} s are a standstill")
-            begun, arrived = time.monotonic(), 0

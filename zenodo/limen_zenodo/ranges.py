@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,8 @@ from limen_zenodo.errors import (
 )
 from limen_zenodo.records import RemoteFile
 from limen_zenodo.sites import public_url
-from limen_zenodo.spans import Spans, joined
-from limen_zenodo.transport import in_words
+from limen_zenodo.spans import Arriving, Spans, joined
+from limen_zenodo.transport import StandstillError, blocks, broken_bodies, in_words
 
 if TYPE_CHECKING:
     import requests
@@ -130,11 +131,7 @@ class RangeReader:
                 for offset, length in ranges
                 for gap in self._spans.missing(offset, min(offset + length, self.file.size))
             ]
-            pieces = [
-                (start, min(start + _PIECE, stop))
-                for first, stop in joined(missing)
-                for start in range(first, stop, _PIECE)
-            ]
+            pieces = [piece for gap in joined(missing) for piece in _pieces(*gap)]
             if not pieces:
                 return
             try:
@@ -200,20 +197,20 @@ class RangeReader:
         client = self._client
         if client is None:
             return
-        content, waits = bytearray(), client.waits()
-        while True:
-            first = start + len(content)
-            headers = {"Range": f"bytes={first}-{stop - 1}"}
-            with client.stream(self.file.url, headers, waits=waits) as response:
-                trouble = self._refusal(response, first, stop)
-                if trouble is None:
-                    trouble = self._receive(response, content, stop - start)
-            if len(content) == stop - start:
-                self._spans.keep(start, bytes(content))
-                return
-            if first < start + len(content):
-                waits.progress()
-            waits.wait(None, trouble or self._broken("it ended early"))
+        waits = client.waits()
+        with self._spans.arriving(start) as arriving:
+            while True:
+                first = start + arriving.length
+                headers = {"Range": f"bytes={first}-{stop - 1}"}
+                with client.stream(self.file.url, headers, waits=waits) as response:
+                    trouble = self._refusal(response, first, stop)
+                    if trouble is None:
+                        trouble = self._receive(response, arriving, stop - start)
+                if arriving.length == stop - start:
+                    return
+                if first < start + arriving.length:
+                    waits.progress()
+                waits.wait(None, trouble or self._broken("it ended early"))
 
     def _refusal(
         self, response: requests.Response, start: int, stop: int
@@ -246,16 +243,16 @@ class RangeReader:
         return None
 
     def _receive(
-        self, response: requests.Response, content: bytearray, length: int
+        self, response: requests.Response, arriving: Arriving, length: int
     ) -> ServiceUnavailableError | None:
-        import requests
-
         try:
-            for block in response.iter_content(2**18):
-                content += block[: length - len(content)]
-                if len(content) == length:
+            for block in blocks(response):
+                arriving.write(block[: length - arriving.length])
+                if arriving.length == length:
                     return None
-        except requests.RequestException as error:
+        except StandstillError as error:
+            return self._broken(str(error))
+        except broken_bodies() as error:
             return self._broken(in_words(error))
         return self._broken("it ended early")
 
@@ -267,3 +264,10 @@ class RangeReader:
             f"{self._where}: the server has another file than the record stated (MD5 "
             f"{self.file.md5 or 'not stated'}, {self.file.size:,} bytes); open it again"
         )
+
+
+def _pieces(start: int, stop: int) -> list[tuple[int, int]]:
+    """Cut a range into pieces of about the same size, which then take about the same time."""
+    count = -(-(stop - start) // _PIECE)
+    cuts = [start + (stop - start) * number // count for number in range(count + 1)]
+    return [*pairwise(cuts)]

@@ -9,15 +9,17 @@ import secrets
 import shutil
 import threading
 import zlib
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from io import FileIO
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from limen.errors import StorageError
 from limen.journal import storing
 
-__all__ = ["Spans", "joined", "prune"]
+__all__ = ["Arriving", "Spans", "joined", "prune"]
 
 # Start, length and CRC-32: no codec of the scan would notice a byte that changed on the disk.
 _NAME = re.compile(r"([0-9]{1,18})-([0-9]{1,18})-([0-9a-f]{8})")
@@ -81,6 +83,41 @@ class _Span(NamedTuple):
     crc: int
 
 
+class Arriving:
+    """
+    A range that is being written; made by :meth:`Spans.arriving`.
+
+    Attributes
+    ----------
+    length : int
+        What has arrived [byte].
+    crc : int
+        Its CRC-32.
+    """
+
+    def __init__(self, path: Path, stream: FileIO) -> None:
+        self.length = 0
+        self.crc = 0
+        self._path = path
+        self._stream = stream
+
+    def write(self, block: bytes) -> None:
+        """
+        Write what comes next.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        with storing(self._path):
+            rest = memoryview(block)
+            while rest:
+                rest = rest[self._stream.write(rest) :]
+        self.crc = zlib.crc32(block, self.crc)
+        self.length += len(block)
+
+
 class Spans:
     """
     Ranges of one remote file, kept in a folder; several threads and processes may share it.
@@ -123,18 +160,46 @@ class Spans:
         StorageError
             If it cannot be written.
         """
-        if not content:
-            return
-        span = _Span(start, start + len(content), zlib.crc32(content))
-        path = self._path(span)
-        working = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        with storing(path):
+        with self.arriving(start) as range_:
+            range_.write(content)
+
+    @contextmanager
+    def arriving(self, start: int) -> Iterator[Arriving]:
+        """
+        Open a range that is still on its way; what has arrived of it is kept on leaving.
+
+        Yields
+        ------
+        Arriving
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        working = self.folder / f".{start}.{os.getpid()}.{secrets.token_hex(4)}"
+        with storing(working):
             self.folder.mkdir(parents=True, exist_ok=True)
+            stream = working.open("wb", buffering=0)
+        range_ = Arriving(working, stream)
+        try:
             try:
-                working.write_bytes(content)
-                working.replace(path)
+                yield range_
+            except StorageError:
+                # How much of the last block was written is not known.
+                range_.length = 0
+                raise
             finally:
-                working.unlink(missing_ok=True)
+                stream.close()
+                if range_.length:
+                    self._take(working, _Span(start, start + range_.length, range_.crc))
+        finally:
+            working.unlink(missing_ok=True)
+
+    def _take(self, working: Path, span: _Span) -> None:
+        path = self._path(span)
+        with storing(path):
+            working.replace(path)
         with self._lock:
             bisect.insort(self._known, span)
             self._checked.add(span)

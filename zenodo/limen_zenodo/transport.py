@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
@@ -23,7 +23,14 @@ from limen_zenodo.sites import Site, origin, public_url
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["REDIRECTS", "Transport", "in_words"]
+__all__ = [
+    "REDIRECTS",
+    "StandstillError",
+    "Transport",
+    "blocks",
+    "broken_bodies",
+    "in_words",
+]
 
 # Zenodo refuses programs that do not say what they are.
 USER_AGENT = f"limen/{__version__} (bundles of new-physics scans)"
@@ -31,6 +38,9 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MAXIMUM_REDIRECTS = 5
+_BLOCK = 2**18
+_SLOW_SECONDS = 300.0
+_SLOW_BYTES = 100_000
 _MAXIMUM_JSON = 64 * 2**20
 _TOKEN = re.compile(r"[\x21-\x7e]{1,1000}")
 
@@ -214,6 +224,47 @@ class Transport:
                 url=public_url(response.url),
             ) from error
         return bytes(data)
+
+
+class StandstillError(Exception):
+    """So few bytes of a body come that waiting for the rest is no use."""
+
+
+def blocks(response: requests.Response) -> Iterator[bytes]:
+    """
+    Give the bytes of a body as they come: what arrived before a break counts.
+
+    Yields
+    ------
+    bytes
+
+    Raises
+    ------
+    StandstillError
+        If far too few come; and those of :func:`broken_bodies`.
+    """
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        yield from response.iter_content(_BLOCK)
+        return
+    read = getattr(response.raw, "read1", response.raw.read)
+    begun, arrived = time.monotonic(), 0
+    while block := read(_BLOCK):
+        yield block
+        arrived += len(block)
+        if time.monotonic() - begun > _SLOW_SECONDS:
+            if arrived < _SLOW_BYTES:
+                raise StandstillError(
+                    f"{arrived:,} bytes in {_SLOW_SECONDS:.0f} s are a standstill"
+                )
+            begun, arrived = time.monotonic(), 0
+
+
+def broken_bodies() -> tuple[type[Exception], ...]:
+    """Name what is raised where a body breaks off."""
+    import requests
+    import urllib3
+
+    return (requests.RequestException, urllib3.exceptions.HTTPError)
 
 
 def in_words(error: Exception) -> str:
