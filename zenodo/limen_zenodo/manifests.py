@@ -23,11 +23,20 @@ from limen_zenodo.errors import ChecksumError, ServiceUnavailableError
 from limen_zenodo.records import Record, RemoteFile
 from limen_zenodo.transport import in_words
 
-__all__ = ["Summary", "one_line", "read_manifest", "summarise", "summarise_entry"]
+__all__ = [
+    "LARGEST_MANIFEST",
+    "Summary",
+    "one_line",
+    "read_manifest",
+    "summarise",
+    "summarise_entry",
+]
+
+LARGEST_MANIFEST = 4 * 2**20
+"""Largest ``bundle.json`` of a published bundle [byte]."""
 
 _log = logging.getLogger("limen.zenodo")
 
-MAXIMUM_BYTES = 4 * 2**20
 _SHOWN = 500
 
 
@@ -160,8 +169,8 @@ def read_manifest(client: Client, record: Record) -> tuple[dict[str, Any], str]:
     """
     where = f"{record.page} {MANIFEST}"
     file = record.file(MANIFEST)
-    if not 0 < file.size <= MAXIMUM_BYTES:
-        raise IntegrityError(f"{where}: found {file.size} bytes, allowed 1 to {MAXIMUM_BYTES}")
+    if not 0 < file.size <= LARGEST_MANIFEST:
+        raise IntegrityError(f"{where}: found {file.size} bytes, allowed 1 to {LARGEST_MANIFEST}")
     kept = _kept(file.md5)
     data = kept if kept is not None else _download(client, file, where)
     try:
@@ -222,7 +231,7 @@ def _kept(md5: str) -> bytes | None:
         return None
     try:
         with _place(md5).open("rb") as stream:
-            data = stream.read(MAXIMUM_BYTES + 1)
+            data = stream.read(LARGEST_MANIFEST + 1)
     except OSError:
         return None
     return data if _md5(data) == md5 else None

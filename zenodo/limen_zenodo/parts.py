@@ -13,9 +13,10 @@ from limen.journal import MANIFEST
 from limen.schema.loading import parse_json
 from limen_zenodo.catalogue import pinned_manifest
 from limen_zenodo.errors import ChecksumError, RecordChangedError, UnsafeNameError
+from limen_zenodo.manifests import LARGEST_MANIFEST
 from limen_zenodo.names import name_faults
 from limen_zenodo.records import Record
-from limen_zenodo.trust import LARGEST_MANIFEST, refuse_listing
+from limen_zenodo.trust import refuse_listing
 
 __all__ = ["DEFAULT_PARTS", "check_listing", "check_record", "load_manifest", "wanted_files"]
 

@@ -28,11 +28,11 @@ from limen.journal import MANIFEST
 from limen.manifest import ModelCard
 from limen.scan import audit_scan
 from limen_zenodo.errors import UnsafeNameError
+from limen_zenodo.manifests import LARGEST_MANIFEST
 from limen_zenodo.names import name_faults
 from limen_zenodo.trial import Limits, try_model
 
 __all__ = [
-    "LARGEST_MANIFEST",
     "LARGEST_PROBE",
     "LARGEST_TOTAL",
     "MOST_FILES",
@@ -40,9 +40,6 @@ __all__ = [
     "open_examined",
     "refuse_listing",
 ]
-
-LARGEST_MANIFEST = 4 * 2**20
-"""Largest ``bundle.json`` of a fetched bundle [byte]."""
 
 LARGEST_PROBE = 16 * 2**20
 """Largest probe of a fetched bundle [byte]."""
