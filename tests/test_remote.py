@@ -6,6 +6,8 @@ import errno
 import json
 import shutil
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -219,12 +221,13 @@ def test_a_file_that_was_changed_after_it_was_pinned_is_refused(etag, longer, ar
 
 def test_a_server_without_ranges_is_noticed_and_said(archive, doi, wide, caplog):
     archive.options.ranges = False
-    remote = open_remote(doi)
-    np.testing.assert_array_equal(remote.scan["p4"].values, stored(wide, "p4"))
+    with open_remote(doi).open_scan() as scan:
+        np.testing.assert_array_equal(scan.read(["p4"])["p4"], stored(wide, "p4"))
     assert "knows no ranges; the whole file is fetched" in caplog.text
     # From then on it is a file on this machine.
     archive.clear_log()
-    np.testing.assert_array_equal(open_remote(doi).scan["p6"].values, stored(wide, "p6"))
+    with open_remote(doi).open_scan() as scan:
+        np.testing.assert_array_equal(scan.read(["p6"])["p6"], stored(wide, "p6"))
     assert archive.log == []
 
 
@@ -261,6 +264,33 @@ def test_many_threads_read_one_scan(archive, doi, wide):
     for name in NAMES:
         np.testing.assert_array_equal(found[name], stored(wide, name))
     assert moved(archive) < 1.1 * (wide / SCAN).stat().st_size
+
+
+def test_a_thread_does_not_wait_for_what_another_reads(archive, doi, wide):
+    with open_remote(doi).open_scan() as scan, ThreadPoolExecutor() as pool:
+        opened = len(reads(archive))
+        archive.fail(Fault(method="GET", path=CONTENT, times=1, stall=1.0))
+        slow = pool.submit(scan.read, ["p1"])
+        while len(reads(archive)) == opened:
+            time.sleep(0.01)
+        quick = pool.submit(scan.read, ["p8"])
+        np.testing.assert_array_equal(quick.result()["p8"], stored(wide, "p8"))
+        assert not slow.done()
+        np.testing.assert_array_equal(slow.result()["p1"], stored(wide, "p1"))
+
+
+def test_what_another_thread_reads_is_waited_for_and_read_again_only_if_it_fails(
+    archive, doi, wide
+):
+    with open_remote(doi, patience=Patience(0.0, 0.01, 0.02)).open_scan() as scan:
+        archive.fail(Fault(method="GET", path=CONTENT, times=1, stall=0.5, status=503))
+        with ThreadPoolExecutor() as pool:
+            work = [pool.submit(scan.read, ["p1"]) for _ in range(3)]
+        failed = [each for each in work if each.exception()]
+        assert len(failed) == 1
+        for each in set(work) - set(failed):
+            np.testing.assert_array_equal(each.result()["p1"], stored(wide, "p1"))
+    assert moved(archive) < 1.2 * (wide / SCAN).stat().st_size / len(NAMES) + 65_536
 
 
 def test_a_published_bundle_is_not_edited(doi):

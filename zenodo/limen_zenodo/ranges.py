@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from limen.errors import UsageError
 from limen.zipstore import FileReader
+from limen_zenodo.claims import Claim, Claims
 from limen_zenodo.client import Client
 from limen_zenodo.errors import (
     IncompleteDownloadError,
@@ -23,7 +24,7 @@ from limen_zenodo.errors import (
 )
 from limen_zenodo.records import RemoteFile
 from limen_zenodo.sites import public_url
-from limen_zenodo.spans import Arriving, Spans, joined
+from limen_zenodo.spans import Arriving, Spans
 from limen_zenodo.transport import StandstillError, blocks, broken_bodies, in_words
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class RangeReader:
         self._local: FileReader | None = None
         self._etag = ""
         self._lock = threading.Lock()
+        self._claims = Claims()
+        self._connections = threading.BoundedSemaphore(PARALLEL)
         self._closed = False
 
     def __call__(self, offset: int, length: int, /) -> bytes:
@@ -123,21 +126,19 @@ class RangeReader:
         ------
         As reading does.
         """
-        with self._lock:
-            if self._local is not None:
-                return
-            missing = [
-                gap
-                for offset, length in ranges
-                for gap in self._spans.missing(offset, min(offset + length, self.file.size))
-            ]
-            pieces = [piece for gap in joined(missing) for piece in _pieces(*gap)]
-            if not pieces:
-                return
-            try:
-                self._read_all(pieces)
-            except _IgnoredError:
-                self._take_whole()
+        wanted = [(start, min(start + length, self.file.size)) for start, length in ranges]
+        others: tuple[Claim, ...] | None = None
+        while self._local is None and others != ():
+            with self._claims.claimed(wanted, self._spans.missing) as claim:
+                pieces = [piece for each in claim.ranges for piece in _pieces(*each)]
+                try:
+                    if pieces:
+                        self._read_all(pieces)
+                except _IgnoredError:
+                    self._take_whole()
+            others = claim.others
+            for other in others:
+                other.ended.wait()
 
     def forget(self, offset: int, length: int) -> None:
         """
@@ -170,10 +171,8 @@ class RangeReader:
                 f"{self._where}: this part of it was not read before, and nothing is fetched "
                 "offline; read it once with a network"
             )
-        # The first answer tells whether ranges are known; only then the others are asked for.
-        if len(pieces) == 1 or not self._etag:
-            self._read(*pieces.pop(0))
-        if not pieces:
+        if len(pieces) == 1:
+            self._read(*pieces[0])
             return
         with ThreadPoolExecutor(min(PARALLEL, len(pieces))) as pool:
             done = [pool.submit(self._read, *piece) for piece in pieces]
@@ -185,12 +184,15 @@ class RangeReader:
                     future.cancel()
 
     def _take_whole(self) -> None:
-        _log.warning(
-            "%s: the server knows no ranges; the whole file is fetched (%.1f MB)",
-            self._where,
-            self.file.size / 1e6,
-        )
-        self._local = FileReader(self._whole())
+        with self._lock:
+            if self._local is not None:
+                return
+            _log.warning(
+                "%s: the server knows no ranges; the whole file is fetched (%.1f MB)",
+                self._where,
+                self.file.size / 1e6,
+            )
+            self._local = FileReader(self._whole())
 
     def _read(self, start: int, stop: int) -> None:
         """Read one range, going on where an answer breaks off, and keep it."""
@@ -198,7 +200,7 @@ class RangeReader:
         if client is None:
             return
         waits = client.waits()
-        with self._spans.arriving(start) as arriving:
+        with self._connections, self._spans.arriving(start) as arriving:
             while True:
                 first = start + arriving.length
                 headers = {"Range": f"bytes={first}-{stop - 1}"}
@@ -231,16 +233,18 @@ class RangeReader:
                 raise _IgnoredError
             return self._broken("another range came than was asked for")
         self._wrong = 0
-        etag = response.headers.get("ETag", "")
-        if etag and not etag.startswith("W/"):
-            stated = _ETAG_MD5.fullmatch(etag)
-            if stated and self.file.md5 and stated[1] != self.file.md5:
-                raise self._changed()
-            if self._etag not in ("", "none", etag):
-                raise self._changed()
-            self._etag = etag
-        self._etag = self._etag or "none"
+        self._pin(response.headers.get("ETag", ""))
         return None
+
+    def _pin(self, etag: str) -> None:
+        """Compare what the server states of the content with the record, and with before."""
+        if not etag or etag.startswith("W/"):
+            return
+        stated = _ETAG_MD5.fullmatch(etag)
+        with self._lock:
+            self._etag = self._etag or etag
+        if self._etag != etag or (stated and self.file.md5 and stated[1] != self.file.md5):
+            raise self._changed()
 
     def _receive(
         self, response: requests.Response, arriving: Arriving, length: int
