@@ -220,7 +220,7 @@ class Spans:
             parts.append(part)
             start += wanted
             if start == stop:
-                return b"".join(parts)
+                return parts[0] if len(parts) == 1 else b"".join(parts)
         return b"" if start == stop else None
 
     def forget(self, start: int, stop: int) -> None:
