@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 import pytest
 import requests
@@ -577,11 +580,19 @@ def test_one_command_serves_folders_of_bundles(tmp_path):
         while not lines or not lines[-1].startswith("export ZENODO_SANDBOX_TOKEN"):
             lines.append(process.stdout.readline())
             assert lines[-1]
-        assert lines[0].startswith("# 10.5072/zenodo.7000002")
-        url = lines[1].split()[5].rstrip(";")
-        assert requests.get(f"{url}/api/records", timeout=10).json()["hits"]["total"] == 1
+        assert lines[1].startswith("# 10.5281/zenodo.7000002  A toy")
+        zenodo, sandbox = re.findall(r"http://\S+", lines[0])
+        given = dict(line.removeprefix("export ").strip().split("=") for line in lines[3:])
+        tables = tomllib.loads(Path(given["LIMEN_SITES"]).read_text())
+        assert (tables["zenodo"]["url"], tables["sandbox"]["url"]) == (zenodo, sandbox)
+        assert given["ZENODO_TOKEN"] == given["ZENODO_SANDBOX_TOKEN"] == "abc"
+        for url, bundles in ((zenodo, 1), (sandbox, 0)):
+            query = {"q": 'keywords:"limen-bundle" AND toy'}
+            answer = requests.get(f"{url}/api/records", query, timeout=10)
+            assert answer.json()["hits"]["total"] == bundles
         process.terminate()
         assert process.wait(10) == 0
+        assert not Path(given["LIMEN_CACHE"]).parent.exists()
 
 
 @pytest.fixture
