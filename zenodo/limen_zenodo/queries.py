@@ -52,6 +52,8 @@ def archive_query(text: str, site: Site, *, raw: bool) -> str:
     --------
     >>> archive_query("squark/gluino pMSSM", PRODUCTION, raw=False)
     '"squark/gluino" AND pMSSM AND keywords:"limen-bundle"'
+    >>> archive_query("b -> s", PRODUCTION, raw=False)
+    'b AND s AND keywords:"limen-bundle"'
     """
     if len(text) > _LONGEST:
         raise UsageError(
@@ -67,10 +69,12 @@ def archive_query(text: str, site: Site, *, raw: bool) -> str:
 
 
 def _term(phrase: str, word: str) -> str:
-    """Write a word or phrase so that no sign of it is one of the query language."""
+    """Write a word or phrase so that no sign of it is one of the query language; signs alone go."""
     text = (phrase or word).replace('"', "").strip()
+    if not any(sign.isalnum() for sign in text):
+        return ""
     plain = text.isidentifier() or text.isalnum()
-    if not text or (plain and not phrase and text not in _OPERATORS):
+    if plain and not phrase and text not in _OPERATORS:
         return text
     escaped = text.replace("\\", "\\\\")
     return f'"{escaped}"'
