@@ -68,11 +68,13 @@ def fetch_bundle(
         )
         return
     click.echo(str(bundle.path))
-    moved = f"{len(found.files)} files, {sum(found.files.values()):,} bytes" if found.files else ""
+    count = "1 file" if len(found.files) == 1 else f"{len(found.files)} files"
+    moved = f"{count}, {sum(found.files.values()):,} bytes" if found.files else ""
     facts = f"{bundle.manifest['id']} {bundle.manifest['version']}"
     click.echo(f"{facts}, {lock.doi or lock.record}: {moved or 'nothing to fetch'}", err=True)
-    next_line = f"limen predict {bundle.path} ..." if bundle.models else f"limen show {bundle.path}"
-    click.echo(f"cite it: limen cite {bundle.path}; next: {next_line}", err=True)
+    askable = any(card.file in found.present for card in bundle.models.values())
+    next_verb = f"predict {bundle.path} ..." if askable else f"show {bundle.path}"
+    click.echo(f"cite it: limen cite {bundle.path}; next: limen {next_verb}", err=True)
 
 
 @click.group()
