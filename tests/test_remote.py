@@ -136,7 +136,7 @@ def test_any_columns_and_rows_are_those_of_the_file(doi, wide, names, start, len
         {"html": True},
         {"wrong_range": True},
         {"flip": 100},
-        {"redirect": ""},
+        {"drop_range": True},
     ],
     ids=lambda fault: next(iter(fault)) + str(fault.get("status", "")),
 )

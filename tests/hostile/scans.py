@@ -12,16 +12,19 @@ from typing import Any
 from hostile.editing import (
     Case,
     Raw,
+    attach,
     edit_column_layout,
     edit_manifest,
     edit_scan,
     join,
     raw_members,
+    zip_bytes,
 )
 
 __all__ = ["LAYOUTS", "ZIPS"]
 
 CHUNK = b"m/c/0"
+QUERIES = "queries.zarr.zip"
 
 
 def _deflated(data: bytes) -> bytes:
@@ -78,6 +81,20 @@ def _beyond(path: Path) -> None:
     join(path, members)
 
 
+def _second_table(path: Path) -> None:
+    """The table of a campaign's queries, a copy of the scan with a program in its zip."""
+    data = zip_bytes([*raw_members(path), Raw(b"setup.py", b"import os")])
+    attach(path, QUERIES, data)
+
+    def add(document: dict[str, Any]) -> None:
+        document["files"][QUERIES] |= {"role": "scan", "media_type": "application/zip"}
+        scan = document["tables"][0]
+        kept = {key: value for key, value in scan.items() if key not in ("sampling", "split")}
+        document["tables"].append(kept | {"name": "queries", "file": QUERIES})
+
+    edit_manifest(path, add)
+
+
 def _zip(name: str, wrong: str, make: Callable[[Path], object], message: str) -> Case:
     return Case(f"zip-{name}", wrong, make, "IntegrityError", message)
 
@@ -92,6 +109,7 @@ ZIPS = (
     _zip("device", "a member that is a device", _add(Raw(b"x", b"", mode=0o060644)), "a link or a device"),
     _zip("twice", "one name, two members", _twice, "found twice"),
     _zip("extra-member", "a program beside the columns", _add(Raw(b"setup.py", b"import os")), "belongs to no column"),
+    _zip("queries-member", "a program in the table of queries", _second_table, "queries.*belongs to no column"),
     _zip("bomb", "a compressed member of 100 MB", _bomb, "compressed, allowed stored"),
     _zip("encrypted", "an encrypted member", _change(CHUNK, flags=1), "encrypted, allowed plain"),
     _zip("overlap", "two members share their bytes", _overlapping, "differ|overlaps"),

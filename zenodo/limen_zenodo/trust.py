@@ -142,7 +142,7 @@ def examine(
     Examine all parts of a bundle that are present; refuse it, or say nothing.
 
     In this order, each step over all files: names, counts and sizes; links, extra and changed
-    files; the scan's zip, metadata and columns; the probes as documents; the models. A model is
+    files; the tables' zips, metadata and columns; the probes as documents; the models. A model is
     audited and its probe run once, in a process with limits of its own; that it passed is
     remembered by the SHA-256 of model and probe and the versions of what ran it. Attachments are
     compared with their hashes and otherwise never opened.
@@ -173,9 +173,11 @@ def examine(
     if faults:
         raise IntegrityError.from_faults(where, faults[:_FAULTS_SHOWN])
     present = {name for name in files if (bundle.path / name).exists()}
-    if bundle.table["file"] in present:
-        dtypes = {name: str(column.dtype) for name, column in bundle.columns.items()}
-        audit_scan(bundle.part(bundle.table["file"]), dtypes, bundle.n_points)
+    for table in bundle.manifest["tables"]:
+        if table["file"] in present:
+            listed = manifest.columns(bundle.manifest, table["name"])
+            dtypes = {name: str(column.dtype) for name, column in listed.items()}
+            audit_scan(bundle.part(table["file"]), dtypes, table["rows"])
     _refuse_probes(bundle, present)
     cards = [card for card in bundle.models.values() if card.file in present]
     faults = [
