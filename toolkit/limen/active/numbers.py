@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from limen.active.problem import Output
 from limen.active.spaces import Space
 from limen.active.surrogates.coregional import CoregionalPosterior
+from limen.active.surrogates.processes import Independent
 from limen.estimators.given import GivenProcess, Term
 from limen.estimators.standardiser import Standardiser
 from limen.units import convert
@@ -38,6 +39,8 @@ def process_of(posterior: Any, output: int) -> GivenProcess | None:
     GivenProcess or None
         None for a posterior that is no single process: a local or averaged one.
     """
+    if isinstance(posterior, Independent):
+        return process_of(posterior.parts[output], 0)
     if isinstance(posterior, CoregionalPosterior):
         return _coregional(posterior, output)
     return None
@@ -50,7 +53,8 @@ def _coregional(posterior: CoregionalPosterior, output: int) -> GivenProcess:
         tasks = np.array(term["tasks"])
         variance += float(tasks[task, task])
         gains = tasks[task, posterior.task]
-        terms.append(Term(term["kernel"], np.array(term["lengths"]), gains))
+        mixing = np.array(term["mixing"]) if "mixing" in term else None
+        terms.append(Term(term["kernel"], np.array(term["lengths"]), gains, mixing))
     process = GivenProcess(
         terms=tuple(terms),
         variance=variance,

@@ -42,15 +42,22 @@ class Term:
     gains : ndarray, shape (n,)
         Covariance of the process with what is known at each point, at no distance: the variance,
         or less where it is another quantity that is known there.
+    mixing : ndarray, shape (d, d), or None
+        Distances are taken between ``mixing @ z``.
     """
 
     kernel: Literal["matern", "rbf"]
     lengths: Floats
     gains: Floats
+    mixing: Floats | None = None
+
+    def mixed(self, z: Floats) -> Floats:
+        """Give the mixtures of z, shape (n, d), between which distances are taken."""
+        return z if self.mixing is None else np.asarray(z @ self.mixing.T)
 
     def covariance(self, z: Floats, points: Floats) -> Floats:
         """Covariance at z with what is known at points, shape (len(z), len(points))."""
-        first, second = z / self.lengths, points / self.lengths
+        first, second = self.mixed(z) / self.lengths, self.mixed(points) / self.lengths
         square = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2.0 * first @ second.T
         square = np.maximum(square, 0.0)
         if self.kernel == "rbf":
@@ -172,8 +179,10 @@ def _parts(z: Floats) -> Sequence[Floats]:
 
 
 def _write_term(builder: GraphBuilder, z: str, term: Term, points: Floats) -> str:
+    if term.mixing is not None:
+        z = builder.op("MatMul", z, builder.constant(term.mixing.T))
     shape = write_kernel(
-        builder, z, kernel=term.kernel, amplitude=1.0, lengths=term.lengths, rows=points
+        builder, z, kernel=term.kernel, amplitude=1.0, lengths=term.lengths, rows=term.mixed(points)
     )
     return builder.op("Mul", shape, builder.constant(term.gains))
 

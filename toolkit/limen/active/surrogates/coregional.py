@@ -71,6 +71,14 @@ def correlation(name: str, a: Floats, b: Floats, lengths: Floats) -> Floats:
     return matern
 
 
+def _correlated(term: Mapping[str, Any], a: Floats, b: Floats) -> Floats:
+    """Correlation of one term; its distances are taken between mixtures of the parameters."""
+    if "mixing" in term:
+        mixing = np.array(term["mixing"])
+        a, b = a @ mixing.T, b @ mixing.T
+    return correlation(term["kernel"], a, b, np.array(term["lengths"]))
+
+
 @dataclass(frozen=True)
 class CoregionalPosterior:
     """
@@ -80,7 +88,8 @@ class CoregionalPosterior:
     ----------
     hyperparameters : mapping
         Plain data for JSON: ``terms``, each with ``kernel``, ``lengths`` (d,) and ``tasks``
-        (t, t); ``noise`` (t,), a variance; ``slopes`` (t, d) and ``constants`` (t,) of the mean;
+        (t, t), and ``mixing`` (d, d) where distances are taken between mixtures of the
+        parameters; ``noise`` (t,), a variance; ``slopes`` (t, d) and ``constants`` (t,) of the mean;
         all of values less ``centre`` (t,) over ``scale`` (t,).
     rows : ndarray, shape (N, d)
         Points of the values, one row for each value.
@@ -149,7 +158,7 @@ class CoregionalPosterior:
         one, other = self.outputs[first], self.outputs[second]
         terms = self.hyperparameters["terms"]
         prior = sum(
-            term["tasks"][one][other] * correlation(term["kernel"], a, b, np.array(term["lengths"]))
+            term["tasks"][one][other] * _correlated(term, a, b)
             for term in terms
         )
         left = self._whitened(self._kernels(a), one)
@@ -197,7 +206,7 @@ class CoregionalPosterior:
     def _kernels(self, u: Floats) -> list[Floats]:
         terms = self.hyperparameters["terms"]
         return [
-            correlation(term["kernel"], self.rows, u, np.array(term["lengths"])) for term in terms
+            _correlated(term, self.rows, u) for term in terms
         ]
 
     def _crossed(self, kernels: list[Floats], task: int) -> Floats:
@@ -245,7 +254,7 @@ def _factor(
     crossed, size = np.zeros((len(rows), len(rows) - n)), np.zeros(len(told["noise"]))
     for term in told["terms"]:
         tasks = np.array(term["tasks"])
-        kernel = correlation(term["kernel"], rows, rows[n:], np.array(term["lengths"]))
+        kernel = _correlated(term, rows, rows[n:])
         crossed += kernel * tasks[np.ix_(task, task[n:])]
         size += np.diag(tasks)
     corner = crossed[n:]
