@@ -25,7 +25,9 @@ from limen.readers.formats import FORMATS
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 # The commands of the other examples are tested where their subject is.
-EXAMPLES = [ROOT / "examples" / name / "README.md" for name in ("campaigns", "gambit", "pyhf", "slha")]
+EXAMPLES = [
+    ROOT / "examples" / name / "README.md" for name in ("campaigns", "gambit", "pyhf", "slha")
+]
 ZENODO = sorted(DOCS.glob("zenodo/*.md"))
 STARTS = [DOCS / "get-started.md", DOCS / "campaigns" / "index.md"]
 PAGES = [*STARTS, *sorted(DOCS.glob("sources/*.md")), *ZENODO, *EXAMPLES]

@@ -45,6 +45,6 @@ def chance_of_value(history: History) -> Callable[[Floats], Floats] | None:
         except ImportError as error:
             raise MissingExtraError.of("scipy", "active") from error
         mean, std = (array[:, 0] for array in posterior.mean_std(points))
-        return np.clip(ndtr(mean / std), _LEAST, 1.0)
+        return np.asarray(np.clip(ndtr(mean / std), _LEAST, 1.0))
 
     return chance

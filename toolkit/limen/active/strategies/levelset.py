@@ -167,11 +167,11 @@ class LevelSet:
         if self._batch == "poisson":
             inside = np.flatnonzero(self._inside(mean, std))
             if len(inside) >= n:
-                some = inside[poisson_disc(candidates[inside], first[inside], n, pending)]
-                return candidates[some], first[some]
+                apart = inside[poisson_disc(candidates[inside], first[inside], n, pending)]
+                return candidates[apart], first[apart]
         if self._batch == "top":
-            some = np.argsort(-first, kind="stable")[:n]
-            return candidates[some], first[some]
+            highest = np.argsort(-first, kind="stable")[:n]
+            return candidates[highest], first[highest]
         joint = np.argsort(-first, kind="stable")[: max(_JOINT, 2 * n)]
         points, mean, chance = candidates[joint], mean[joint], chance[joint]
         covariances = [posterior.covariance(points, points, j) for j in range(self._problem.m)]

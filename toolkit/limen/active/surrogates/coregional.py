@@ -89,8 +89,8 @@ class CoregionalPosterior:
     hyperparameters : mapping
         Plain data for JSON: ``terms``, each with ``kernel``, ``lengths`` (d,) and ``tasks``
         (t, t), and ``mixing`` (d, d) where distances are taken between mixtures of the
-        parameters; ``noise`` (t,), a variance; ``slopes`` (t, d) and ``constants`` (t,) of the mean;
-        all of values less ``centre`` (t,) over ``scale`` (t,).
+        parameters; ``noise`` (t,), a variance; ``slopes`` (t, d) and ``constants`` (t,) of the
+        mean; all of values less ``centre`` (t,) over ``scale`` (t,).
     rows : ndarray, shape (N, d)
         Points of the values, one row for each value.
     task : ndarray of int, shape (N,)
@@ -157,10 +157,7 @@ class CoregionalPosterior:
         """Posterior covariance of output ``first`` at ``a`` with output ``second`` at ``b``."""
         one, other = self.outputs[first], self.outputs[second]
         terms = self.hyperparameters["terms"]
-        prior = sum(
-            term["tasks"][one][other] * _correlated(term, a, b)
-            for term in terms
-        )
+        prior = sum(term["tasks"][one][other] * _correlated(term, a, b) for term in terms)
         left = self._whitened(self._kernels(a), one)
         right = self._whitened(self._kernels(b), other)
         scale = self.hyperparameters["scale"]
@@ -205,9 +202,7 @@ class CoregionalPosterior:
 
     def _kernels(self, u: Floats) -> list[Floats]:
         terms = self.hyperparameters["terms"]
-        return [
-            _correlated(term, self.rows, u) for term in terms
-        ]
+        return [_correlated(term, self.rows, u) for term in terms]
 
     def _crossed(self, kernels: list[Floats], task: int) -> Floats:
         parts = [

@@ -138,9 +138,8 @@ def fit_process(
 def _still_good(before: Mapping[str, Any] | None, n: int) -> bool:
     if before is None:
         return False
-    return n == before["fitted"] or (
-        before["fitted"] >= _SURE and before["fitted"] < n < (1 + _GROWN) * before["fitted"]
-    )
+    fitted = int(before["fitted"])
+    return n == fitted or _SURE <= fitted < n < (1 + _GROWN) * fitted
 
 
 def _conditioned(fit: Mapping[str, Any], x: Floats, y: Floats, e: Floats) -> CoregionalPosterior:
@@ -167,7 +166,8 @@ def _fitted(
     else:
         names = list(STRUCTURES)
     best, highest = None, -np.inf
-    starts = dict(before["starts"]) if before is not None else {}
+    # With few values an earlier fit may have been misled: each begins anew.
+    starts = dict(before["starts"]) if before is not None and before["fitted"] >= _SURE else {}
     for name in names:
         fit = fit_structure(xs, ys, es, name, starts.get(name))
         starts[name] = fit["raw"]

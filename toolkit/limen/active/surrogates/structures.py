@@ -88,11 +88,11 @@ def fit_structure(
         p = torch.tensor(raw, requires_grad=True)
         try:
             loss = _loss(torch, p, (x, y, e), kinds)
-        except torch.linalg.LinAlgError:
-            # A step that went too far: the line search takes a shorter one.
+        except RuntimeError:
+            # Singular after a step that went too far: the line search takes a shorter one.
             return 1e10, np.zeros_like(raw)
         loss.backward()
-        return float(loss), np.where(free, p.grad.numpy(), 0.0)
+        return float(loss), np.where(free, _gradient(p), 0.0)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -106,6 +106,10 @@ def fit_structure(
         "scale": [scale],
         "raw": found.x.tolist(),
     }
+
+
+def _gradient(p: Any) -> Floats:
+    return np.asarray(p.grad.numpy())
 
 
 def _size(d: int) -> int:
@@ -129,7 +133,7 @@ def _layout(kinds: Sequence[str], d: int) -> tuple[Floats, NDArray[np.bool_], li
 def _loss(torch: Any, p: Any, told: Any, kinds: Sequence[str]) -> Any:
     """Negative logarithm of the marginal likelihood times the priors, up to a constant."""
     x, y, e = told
-    n, d = x.shape
+    d = x.shape[1]
     apart = 1 - torch.eye(d, dtype=x.dtype)
     covariance, penalty = torch.diag(torch.exp(p[-2]) + LEAST_NOISE + e**2), 0.0
     for i in range(len(kinds)):
