@@ -1,0 +1,99 @@
+"""
+Contours of analytic problems (P1 to P4) by the level-set strategy, against Sobol.
+
+``python benchmarks/campaigns/levelset.py [problem ...]`` measures, for seeds 0 to 4, the number of
+evaluations after which the accuracy near the boundary stays above 95 and 98 %, and stores medians
+in results/campaigns_levelset.json. All evaluations count; none is reserved.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from limen.active import History, Problem, Space, build, outputs_from_mapping
+
+HERE = Path(__file__).parent
+SHARED = Path(os.environ.get("LIMEN_SHARED_DATA", HERE.parents[2] / "shared" / "data"))
+RESULTS = HERE.parent / "results" / "campaigns_levelset.json"
+SEEDS = range(5)
+# Function, parameters, points of a round, budget, where the accuracy is noted.
+PROBLEMS: dict[str, tuple[str, int, int, int, tuple[int, ...]]] = {
+    "P1": ("xs2", 2, 4, 60, (28, 40)),
+    "P2": ("xs3", 3, 6, 120, (48, 78)),
+    "P3": ("dark_higgs_4d", 4, 10, 300, (100, 300)),
+    "P4": ("susy_6d", 6, 20, 500, (200, 500)),
+}
+
+
+def _problems() -> Any:
+    found = importlib.util.spec_from_file_location(
+        "active_problems", SHARED.parent / "active_problems.py"
+    )
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def run(name: str, seed: int, strategy: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Run one search; give when it reached the levels, accuracies and the slowest ask."""
+    word, d, batch, budget, noted = PROBLEMS[name]
+    library = _problems()
+    function = getattr(library, word)
+    space = Space.from_mapping({f"x{i}": (0.0, 1.0) for i in range(d)})
+    problem = Problem(space, outputs_from_mapping({"y": {"threshold": 0.0}}))
+    chooser = build(strategy, problem, options)
+    _, near = library.evaluation_sets(function, d)
+    truth = function(near) < 0
+    x, memory, curve, slowest = np.empty((0, d)), {}, [], 0.0
+    while len(x) < budget:
+        history = History.of(x, function(x).reshape(-1, 1))
+        rng = np.random.default_rng([seed, len(x)])
+        start = time.process_time()
+        proposal = chooser.propose(history, batch, rng, memory)
+        slowest = max(slowest, time.process_time() - start)
+        x, memory = np.vstack([x, proposal.points]), dict(proposal.memory)
+        if len(x) > 2 * d + 2:
+            history = History.of(x, function(x).reshape(-1, 1))
+            below = chooser.estimate(history, near, memory).below[0][:, 0]
+            curve.append((len(x), float(((below > 0.5) == truth).mean())))
+    found: dict[str, Any] = {f"at_{level:g}": _reached(curve, level) for level in (0.95, 0.98)}
+    found |= {f"near_{n}": next(a for k, a in curve if k >= n) for n in noted}
+    return found | {"ask_cpu_s": slowest}
+
+
+def _reached(curve: list[tuple[int, float]], level: float) -> float:
+    """First number of points from which the curve stays above a level; inf if never."""
+    first = float("inf")
+    for n, accuracy in reversed(curve):
+        if accuracy < level:
+            break
+        first = n
+    return first
+
+
+def main(names: list[str]) -> None:
+    """Measure and store."""
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name in names or list(PROBLEMS):
+        for strategy in ("level-set", "sobol"):
+            runs = [run(name, seed, strategy, {}) for seed in SEEDS]
+            medians = {key: statistics.median(found[key] for found in runs) for key in runs[0]}
+            told = {key: round(v, 4) if np.isfinite(v) else None for key, v in medians.items()}
+            known[f"{name} {strategy}"] = told
+            print(name, strategy, told, flush=True)
+            RESULTS.write_text(json.dumps(known, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
