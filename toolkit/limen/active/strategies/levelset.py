@@ -37,7 +37,7 @@ class LevelSet:
     problem : Problem
         Each threshold of each output is sought; at least one output has one.
     acquisition : str
-        ``straddle``, ``entropy`` (of the exclusion) or ``timse`` (targeted variance).
+        ``timse`` (targeted variance), ``entropy`` (of the exclusion) or ``straddle``.
     batch : str
         ``greedy`` (joint conditioning), ``poisson`` (Poisson disc in the uncertain band) or
         ``top``.
@@ -63,7 +63,7 @@ class LevelSet:
         self,
         problem: Problem,
         *,
-        acquisition: str = "straddle",
+        acquisition: str = "timse",
         batch: str = "greedy",
         surrogate: str = "process",
         fidelity: str = "auto",

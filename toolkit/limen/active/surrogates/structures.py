@@ -30,7 +30,7 @@ STRUCTURES: Mapping[str, tuple[str, ...]] = {
 }
 """Terms of a covariance; distances of a straight term are taken between the parameters."""
 
-_ITERATIONS = 200
+_ITERATIONS, _FEWER, _MANY = 200, 80, 200
 # Normal priors (centre, width) of what is fitted to standardised values. The lengths have that of
 # C. Hvarfner, E. Hellsten, L. Nardi, arXiv:2402.02229; those of a second term start shorter.
 _NOISE, _MIXING, _STEP = (-10.0, 2.5), 0.3, 1.0
@@ -96,7 +96,8 @@ def fit_structure(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        options = {"maxiter": _ITERATIONS}
+        # Many values say at once what few say in the end.
+        options = {"maxiter": _FEWER if len(values) >= _MANY else _ITERATIONS}
         found = minimize(
             objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options=options
         )
