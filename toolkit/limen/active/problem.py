@@ -270,7 +270,7 @@ class History:
         """
         x = np.asarray(points, dtype=np.float64)
         y = np.asarray(values, dtype=np.float64)
-        y = y.reshape(len(x), -1) if y.ndim < 2 else y
+        y = y[:, None] if y.ndim < 2 else y
         left = np.empty((0, x.shape[1])) if pending is None else np.asarray(pending, np.float64)
         usual: dict[str, Any] = {
             "errors": np.zeros_like(y),
