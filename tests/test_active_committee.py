@@ -18,6 +18,8 @@ pytest.importorskip("torch")
 
 QUICK = {"layers": [48, 24], "steps": 150, "epochs": 10, "batch": 64, "members": 8}
 QUICK |= {"candidates": 2000, "initial": 60, "dropout": 0.1}
+# Where the quality of what is learnt is judged; the strategy itself takes 1600 steps.
+THOROUGH = QUICK | {"steps": 1000}
 
 
 def value(u):
@@ -97,16 +99,13 @@ def test_told_and_pending_points_are_not_proposed(told, proposed):
     assert not np.isin(keys(more.points), known).any()
 
 
-@pytest.mark.xfail(
-    reason="committees of this size are not sure enough yet of a large pool", strict=False
-)
 def test_a_large_pool_is_scored_whole_and_in_blocks(told):
     rng = np.random.default_rng(0)
     pool = np.vstack([problem_of().space.draw(40_000, rng), told.points])
     # The only points near the contour come last, where a sample of the pool would miss them.
     far = np.abs(value(pool) - 0.6) > 0.25
     pool = np.vstack([pool[far], pool[~far][:40]])
-    strategy = Committee(problem_of(pool), **(QUICK | {"random_share": 0.0}))
+    strategy = Committee(problem_of(pool), **(THOROUGH | {"random_share": 0.0}))
     proposal = strategy.propose(told, 30, np.random.default_rng(1), {})
     assert np.isin(keys(proposal.points), keys(pool)).all()
     assert (np.abs(value(proposal.points) - 0.6) < 0.25).mean() > 0.9
@@ -135,11 +134,10 @@ def test_training_can_go_on_from_the_last_round(told, proposed):
     assert right[1] > right[0] + 0.1
 
 
-@pytest.mark.xfail(reason="the committee reaches 0.92, not 0.93", strict=False)
-def test_probabilities_are_right_and_honest(told, proposed):
-    strategy, proposal = proposed
+def test_probabilities_are_right_and_honest(told):
+    strategy = Committee(problem_of(), **THOROUGH)
     fresh = np.random.default_rng(7).random((2000, 2))
-    p = strategy.estimate(told, fresh, proposal.memory).below[0][:, 0]
+    p = strategy.estimate(told, fresh, {}).below[0][:, 0]
     right = (p > 0.5) == (value(fresh) < 0.6)
     assert right.mean() > 0.93
     expected, found = np.minimum(p, 1 - p).mean(), 1 - right.mean()
