@@ -9,9 +9,7 @@ figures in results/campaigns_fidelity.json. All cases meet the same initial poin
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import statistics
 import sys
 import time
@@ -20,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from problems import problems
 from scipy.stats import qmc
 
 from limen.active.surrogates.fidelity import Surrogate, fit_with_approximation
 from limen.active.surrogates.multitask import fit_multitask
 
 HERE = Path(__file__).parent
-SHARED = Path(os.environ.get("LIMEN_SHARED_DATA", HERE.parents[2] / "shared" / "data"))
 RESULTS = HERE.parent / "results" / "campaigns_fidelity.json"
 SEEDS = range(5)
 AT = (20, 30, 40, 60, 80, 100)
@@ -35,19 +33,7 @@ CHEAP = 300
 Array = np.ndarray[Any, Any]
 
 
-def _problems() -> Any:
-    """Load the analytic problems, which lie beside the shared data."""
-    found = importlib.util.spec_from_file_location(
-        "active_problems", SHARED.parent / "active_problems.py"
-    )
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-PROBLEMS = _problems()
+PROBLEMS = problems()
 
 SOURCES: dict[str, Callable[[Array], Array]] = {
     "right": PROBLEMS.dark_higgs_4d_low_fidelity,

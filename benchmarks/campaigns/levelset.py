@@ -8,9 +8,7 @@ in results/campaigns_levelset.json. All evaluations count; none is reserved.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import statistics
 import sys
 import time
@@ -18,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from problems import problems
 
 from limen.active import History, Problem, Space, build, outputs_from_mapping
 
 HERE = Path(__file__).parent
-SHARED = Path(os.environ.get("LIMEN_SHARED_DATA", HERE.parents[2] / "shared" / "data"))
 RESULTS = HERE.parent / "results" / "campaigns_levelset.json"
 SEEDS = range(5)
 # Function, parameters, points of a round, budget, where the accuracy is noted.
@@ -34,21 +32,10 @@ PROBLEMS: dict[str, tuple[str, int, int, int, tuple[int, ...]]] = {
 }
 
 
-def _problems() -> Any:
-    found = importlib.util.spec_from_file_location(
-        "active_problems", SHARED.parent / "active_problems.py"
-    )
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
 def run(name: str, seed: int, strategy: str, options: dict[str, Any]) -> dict[str, Any]:
     """Run one search; give when it reached the levels, accuracies and the slowest ask."""
     word, d, batch, budget, noted = PROBLEMS[name]
-    library = _problems()
+    library = problems()
     function = getattr(library, word)
     space = Space.from_mapping({f"x{i}": (0.0, 1.0) for i in range(d)})
     problem = Problem(space, outputs_from_mapping({"y": {"threshold": 0.0}}))

@@ -8,21 +8,19 @@ mass is where the process fitted to all points has its largest mean; for random 
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from problems import problems
 
 from limen.active.problem import History, Problem, outputs_from_mapping
 from limen.active.spaces import Space
 from limen.active.strategies import build
 
 HERE = Path(__file__).parent
-SHARED = Path(os.environ.get("LIMEN_SHARED_DATA", HERE.parents[2] / "shared" / "data"))
 RESULTS = HERE.parent / "results" / "campaigns_optimising.json"
 SEEDS = range(10)
 ROUNDS = {"20 + 4 + 3 + 3": (20, 4, 3, 3), "8 + 8 + 7 + 7": (8, 8, 7, 7)}
@@ -44,19 +42,7 @@ SPACE = Space.from_mapping(
 PROBLEM = Problem(SPACE, outputs_from_mapping({"excess": {}}))
 
 
-def _excess() -> Any:
-    """Load the problem, which lies beside the shared data."""
-    found = importlib.util.spec_from_file_location(
-        "active_problems", SHARED.parent / "active_problems.py"
-    )
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module.excess_2d
-
-
-EXCESS = _excess()
+EXCESS = problems().excess_2d
 
 
 def run(seed: int, case: str, rounds: tuple[int, ...]) -> tuple[float, float]:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limen.active.estimating import probabilities
+from limen.active.feasibility import chance_of_value
 from limen.active.improvement import ACQUISITIONS, acquire
 from limen.active.keys import keys
-from limen.active.problem import FAILED, INVALID, OK, Estimate, History, Problem, Proposal
+from limen.active.problem import FAILED, INVALID, Estimate, History, Problem, Proposal
 from limen.active.streaming import draw_untold, initial_points, joined, taken_keys, untaken
 from limen.active.surrogates.fidelity import METHODS, Surrogate, fit_with_approximation
 from limen.active.surrogates.multitask import fit_multitask
@@ -147,11 +149,7 @@ class Optimise:
             x, y, e = kept.points[known], kept.values[known, i : i + 1], errors[known, i : i + 1]
             found = _fit(x, y, e).mean_std(points)
             mean, std = np.hstack([mean, found[0]]), np.hstack([std, found[1]])
-        below = tuple(
-            0.5 * _erfc((mean[:, i, None] - output.levels) / (math.sqrt(2) * std[:, i, None]))
-            for i, output in enumerate(self._problem.outputs)
-        )
-        return Estimate(mean, std, below)
+        return Estimate(mean, std, probabilities(self._problem, mean, std))
 
     def _objective(self, history: History) -> tuple[History, Floats, Floats]:
         """Give what is maximised, shape (n,), its errors, and the rows; NaN where there is none."""
@@ -188,7 +186,7 @@ class Optimise:
         taken: NDArray[np.uint64],
     ) -> tuple[Floats, Floats]:
         """Choose up to ``n`` points one by one; pending ones and each chosen one are fantasies."""
-        feasible = _feasibility(history)
+        feasible = chance_of_value(history)
         if len(history.pending):
             posterior = posterior.conditioned(history.pending)
         known = np.vstack([told, history.pending])
@@ -261,26 +259,3 @@ def _fit(points: Floats, values: Floats, errors: Floats, *, previous: Any = None
     """Fit a process; an optimum worth seeking varies within the box, so its lengths are shorter."""
     d = points.shape[1]
     return fit_multitask(points, values, errors, prior=(0.5 * math.log(d) - 1.5, 0.5))
-
-
-def _erfc(x: Floats) -> Floats:
-    from scipy.special import erfc
-
-    found: Floats = erfc(x)
-    return found
-
-
-def _feasibility(history: History) -> Any:
-    """Give the probability that an evaluation gives a value, as a function of points; or None."""
-    failed = np.isin(history.status, (FAILED, INVALID)) & (history.fidelity == 0)
-    rows = (history.status == OK) & (history.fidelity == 0) | failed
-    if not failed.any() or failed[rows].all():
-        return None
-    label = np.where(failed[rows], -1.0, 1.0)[:, None]
-    posterior = fit_multitask(history.points[rows], label)
-
-    def chance(points: Floats) -> Floats:
-        mean, std = (array[:, 0] for array in posterior.mean_std(points))
-        return np.clip(1 - 0.5 * _erfc(mean / (math.sqrt(2) * std)), 1e-3, 1.0)
-
-    return chance

@@ -43,7 +43,7 @@ _LEAST_WEIGHT = 0.01
 
 
 class Surrogate(Protocol):
-    """What is needed of a posterior; see ``limen.active.posteriors``."""
+    """What is needed of a posterior."""
 
     @property
     def hyperparameters(self) -> Mapping[str, Any]:
