@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -32,7 +33,8 @@ class Cluster:
     workers : int, optional
         Of the cluster on this machine; otherwise how many points may run at a time.
     timeout : float, optional
-        Longest time of one evaluation [s]; then the process of its worker is started again.
+        Longest time of one evaluation [s], counted from when it begins on its worker: loading
+        the evaluator there does not count. Then the process of the worker is started again.
 
     Raises
     ------
@@ -63,7 +65,10 @@ class Cluster:
             self._client = _connected(client) if isinstance(client, str) else client
             self._cluster = None
         self._futures: dict[str, Any] = {}
-        self._begun: dict[str, float] = {}
+        self._topic = f"limen-{uuid4().hex}"
+        # When its worker said so (that one's clock), and when we heard it (ours).
+        self._begun: dict[str, tuple[float, float]] = {}
+        self._sent: dict[str, float] = {}
 
     def slots(self) -> int:
         """Say how many points can be evaluated at the same time; workers may come and go."""
@@ -75,7 +80,7 @@ class Cluster:
         """Have a point evaluated."""
         key = f"limen-{name}-{uuid4().hex[:8]}"
         self._futures[name] = self._client.submit(
-            _evaluated, self._job, name, dict(point), key=key, pure=False
+            _evaluated, self._job, name, dict(point), self._topic, key, key=key, pure=False
         )
 
     def completed(self) -> list[tuple[str, Outcome]]:
@@ -110,8 +115,7 @@ class Cluster:
             self._cluster.close()
 
     def _result(self, name: str) -> Outcome:
-        future = self._futures.pop(name)
-        self._begun.pop(name, None)
+        future = self._forget(name)
         try:
             outcome: Outcome = future.result()
         except StorageError:
@@ -131,21 +135,36 @@ class Cluster:
             str(key): address for address, keys in self._client.processing().items() for key in keys
         }
         now, late = time.monotonic(), []
+        for stamp, key in self._client.get_events(self._topic):
+            # A point whose worker died begins again.
+            if stamp > self._begun.get(key, (-math.inf, 0.0))[0]:
+                self._begun[key] = (stamp, now)
         for name, future in list(self._futures.items()):
-            if future.key not in running:
+            key = str(future.key)
+            if key not in running:
                 continue
-            if now - self._begun.setdefault(name, now) > self._timeout:
-                del self._futures[name], self._begun[name]
-                future.cancel(force=True)
+            if key in self._begun:
+                ends = self._begun[key][1] + self._timeout
+            else:
+                ends = self._sent.setdefault(key, now) + self._timeout + _STARTING
+            if now > ends:
+                self._forget(name).cancel(force=True)
                 self._client.restart_workers(
-                    [running[future.key]], timeout=_STARTING, raise_for_error=False
+                    [running[key]], timeout=_STARTING, raise_for_error=False
                 )
                 late.append((name, failure(f"took longer than {self._timeout:g} s")))
         return late
 
+    def _forget(self, name: str) -> Any:
+        future = self._futures.pop(name)
+        self._begun.pop(str(future.key), None)
+        self._sent.pop(str(future.key), None)
+        return future
 
-def _evaluated(job: Job, name: str, point: Mapping[str, float]) -> Outcome:
+
+def _evaluated(job: Job, name: str, point: Mapping[str, float], topic: str, key: str) -> Outcome:
     """Evaluate a point; on a worker, whose output may be that of the run."""
+    _library().get_worker().log_event(topic, key)
     with redirect_stdout(sys.stderr):
         return job(name, point)
 
