@@ -180,7 +180,7 @@ def test_a_run_killed_again_and_again_comes_to_its_end(start: Callable[..., Camp
 
 def test_a_verb_that_is_killed_goes_on(start: Callable[..., Campaign]) -> None:
     whole, campaign = start("whole"), start("killed")
-    line = [LIMEN, "campaign", "run", str(campaign.folder), "--function", place("takes_a_while")]
+    line = [LIMEN, "campaign", "run", str(campaign.folder), "--python", place("takes_a_while")]
     line += ["--budget", str(BUDGET), "--batch", str(BATCH)]
     with subprocess.Popen(line, stderr=subprocess.DEVNULL) as process:
         wait_for("evaluated", 5)
@@ -196,7 +196,7 @@ def test_a_strategy_that_remembers_goes_on_bit_for_bit(start: Callable[..., Camp
     options = {"strategy": "optimise", "outputs": {"y": {}}}
     whole, campaign = start("whole", **options), start("killed", **options)
     line = [LIMEN, "campaign", "run", str(campaign.folder), "--budget", "12", "--batch", "2"]
-    line += ["--function", place("dies_at_the_seventh")]
+    line += ["--python", place("dies_at_the_seventh")]
     done = subprocess.run(line, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL
     run(Campaign.open(campaign.folder), fake_evaluators.product, budget=12, batch=2)
@@ -206,8 +206,8 @@ def test_a_strategy_that_remembers_goes_on_bit_for_bit(start: Callable[..., Camp
 
 def test_the_processes_of_a_killed_run_end_with_it(start: Callable[..., Campaign]) -> None:
     campaign = start()
-    line = [LIMEN, "campaign", "run", str(campaign.folder), "--function", place("hangs")]
-    line += ["--budget", "2", "--executor", "processes", "--workers", "2"]
+    line = [LIMEN, "campaign", "run", str(campaign.folder), "--python", place("hangs")]
+    line += ["--budget", "2", "--workers", "2"]
     with subprocess.Popen(line, stderr=subprocess.DEVNULL) as process:
         wait_for("begun", 2)
         second = subprocess.run(line, capture_output=True, text=True, check=False)

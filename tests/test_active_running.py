@@ -101,6 +101,62 @@ def test_failures_are_told_with_reason_and_count(start: Callable[..., Campaign])
     assert (table.loc[table["m"] >= 600, "status"] == "ok").all()
 
 
+@pytest.mark.parametrize("options", [{}, {"executor": "processes", "workers": 2}])
+def test_a_run_in_which_all_fails_stops_after_a_batch_and_begins_with_it_when_mended(
+    start: Callable[..., Campaign], options: dict[str, Any]
+) -> None:
+    campaign = start()
+    ran = run(campaign, place("never"), budget=60, batch=6, **options)
+    assert 6 <= ran.asked <= 8
+    assert "points failed" in ran.reason
+    assert "raised ValueError: no card" in ran.reason
+    before = asked(campaign)
+    ran = run(campaign, place("product"), budget=10, batch=6, **options)
+    assert (ran.asked, ran.evaluated, ran.counts["ok"]) == (10, 10, 10)
+    assert asked(campaign)[: len(before)] == before
+
+
+def test_failures_after_a_success_do_not_end_a_run(start: Callable[..., Campaign]) -> None:
+    campaign = start()
+    run(campaign, place("product"), budget=1)
+    assert run(campaign, place("never"), budget=15, batch=5).asked == 15
+
+
+def test_the_verb_says_that_all_fails(
+    start: Callable[..., Campaign], limen: Callable[..., Result]
+) -> None:
+    result = limen("campaign", "run", start().folder, "--python", place("never"), "--budget", 60)
+    assert result.exit_code == 1
+    assert "all 10 points failed, 10 of them with: raised ValueError: no card" in result.output
+
+
+def test_the_verb_runs_a_line(
+    start: Callable[..., Campaign], limen: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "limit.py").write_text(
+        "import csv, sys\n"
+        "point = next(csv.DictReader(open(sys.argv[1])))\n"
+        "value = float(point['m']) * float(point['g'])\n"
+        "open(sys.argv[2], 'w').write(f'y\\n{value!r}\\n')\n"
+    )
+    campaign = start()
+    line = f"{sys.executable} {tmp_path / 'limit.py'} {{input}} {{output}}"
+    result = limen("campaign", "run", campaign.folder, "--command", line, "--budget", 3)
+    assert result.exit_code == 0, result.output
+    table = campaign.queries
+    assert (table["y"] == table["m"] * table["g"]).all()
+
+
+def test_a_line_finds_its_files_from_here(tmp_path: Path) -> None:
+    (tmp_path / "limit.py").write_text("print('y')\nprint(2.5)\n")
+    program = Program.from_command("{python} limit.py {output}", here=tmp_path)
+    assert program.told.command == ("{python}", str(tmp_path / "limit.py"), "{output}")
+    assert program.told.files == (tmp_path / "limit.py",)
+    assert program.told.input is None
+    with pytest.raises(UsageError, match="ends within a quote"):
+        Program.from_command("prog '{input}")
+
+
 def test_a_value_that_the_campaign_refuses_is_a_failure(start: Callable[..., Campaign]) -> None:
     campaign = start(outputs={"y": {"threshold": 1.0, "scale": "log"}})
     run(campaign, lambda m, g: 500.0 - m, budget=8)
@@ -337,7 +393,7 @@ def test_the_verb_runs_a_function(
     start: Callable[..., Campaign], limen: Callable[..., Result]
 ) -> None:
     folder = start().folder
-    result = limen("campaign", "run", folder, "--function", place("product"), "--budget", 3)
+    result = limen("campaign", "run", folder, "--python", place("product"), "--budget", 3)
     assert result.exit_code == 0, result.output
     assert "3 points evaluated, 3 ok of 3" in result.output
     assert "stopped: 3 points asked of a budget of 3" in result.output
@@ -360,12 +416,12 @@ def test_the_verb_runs_a_program_and_answers_in_json(
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (["--budget", 3], "give --evaluator DOCUMENT or --function MODULE:NAME"),
-        (["--function", "math:sin"], "found neither budget nor rule"),
-        (["--function", "math:sin", "--cache", "c", "--budget", 3], "goes with --evaluator only"),
-        (["--function", "math:nothing", "--budget", 3], "found no 'nothing' there"),
-        (["--function", "math:sin", "--until-error", 0.7], "mass_below: found 0.7"),
-        (["--function", "math:sin", "--until-unchanged", 0], "unchanged_for: found 0 rounds"),
+        (["--budget", 3], "give --command"),
+        (["--python", "math:sin"], "found neither budget nor rule"),
+        (["--python", "math:sin", "--cache", "c", "--budget", 3], "goes with programs only"),
+        (["--python", "math:nothing", "--budget", 3], "found no 'nothing' there"),
+        (["--python", "math:sin", "--until-error", 0.7], "mass_below: found 0.7"),
+        (["--python", "math:sin", "--until-unchanged", 0], "unchanged_for: found 0 rounds"),
     ],
 )
 def test_the_verb_refuses_what_does_not_fit(
@@ -381,7 +437,7 @@ def test_an_interrupted_verb_says_how_to_go_on(start: Callable[..., Campaign]) -
     program = str(Path(sys.executable).with_name("limen"))
     line = [program, "campaign", "run", str(folder), "--budget", "3"]
     with subprocess.Popen(
-        [*line, "--function", place("hangs")], stderr=subprocess.PIPE, text=True
+        [*line, "--python", place("hangs")], stderr=subprocess.PIPE, text=True
     ) as process:
         wait_for("begun")
         process.terminate()

@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 limen campaign start "$here/space.yaml" -o winos --strategy "${STRATEGY:-level-set}" --seed 1
 limen campaign run winos --evaluator "$here/evaluator.yaml" --budget "${BUDGET:-40}" \
-  --executor processes --workers 2
+  --workers 2
 limen campaign status winos --quick
 # What a point had: its card, the answer, everything that the program said.
 ls winos/points/*-000001

@@ -271,6 +271,12 @@ class Campaign:
         self.refresh()
         return self._frame(self._queries.pending(), task=True)
 
+    @property
+    def failed(self) -> pd.DataFrame:
+        """Points whose evaluation failed: id, parameters. They may be told again."""
+        self.refresh()
+        return self._frame(self._queries.failed(), task=False)
+
     def history(self, rounds: int | None = None) -> History:
         """
         What is known, as strategies see it.

@@ -113,6 +113,10 @@ class Queries:
         """Asked and not yet told."""
         return [query for query in self.by_id.values() if query.status == PENDING]
 
+    def failed(self) -> list[Query]:
+        """Evaluated without success; another try may have it."""
+        return [query for query in self.by_id.values() if query.status == STATUSES[1]]
+
     def counts(self) -> dict[str, int]:
         """Numbers of points by status."""
         found = dict.fromkeys((*STATUSES, PENDING), 0)

@@ -24,6 +24,8 @@ __all__ = ["Ran", "run"]
 _log = logging.getLogger(__name__)
 
 _EVERY = 2.0
+# Failures in a row that say something about the evaluator, not about its points.
+_FEWEST = 5
 _FAILED = STATUSES[1]
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -72,7 +74,8 @@ def run(
     Points that were submitted elsewhere are left alone. With the executor ``sequential`` points are
     asked in batches, each when the one before was told: a run that was killed and started again
     asks bit for bit the points of one that was not. With others, points are asked as workers become
-    free. Every result is told at once.
+    free. Every result is told at once. If all points of the first batch fail, the run stops; the
+    next one begins with them.
 
     Parameters
     ----------
@@ -175,6 +178,7 @@ class _Going:
         self._tried: dict[str, int] = {}
         self._dry = False
         self._said = time.monotonic()
+        self._succeeded = self._any_succeeded()
 
     def until_done(
         self, batch: int, budget: int | None, most: int | None, stop: Rule | None
@@ -182,11 +186,16 @@ class _Going:
         """Go on until budget, rule or space end it."""
         pending = self.campaign.pending
         self._take(pending[pending["task"] == ""].drop(columns="task"))
+        if not self._succeeded:
+            # Whatever kept all of them from succeeding may have been mended.
+            self._take(self.campaign.failed)
         reason, fresh = "", batch
         while True:
             while self._waiting and len(self._tried) < self.pool.slots():
                 self._submit(self._waiting.popleft())
             room = self._room(batch, most)
+            if not reason and self._hopeless(batch):
+                reason = self._why_hopeless()
             if not reason and room:
                 # A rule costs as much as an ask: it speaks once per batch.
                 if stop is not None and fresh >= batch:
@@ -214,6 +223,27 @@ class _Going:
         # Asked ahead, points come in batches: to choose one costs as much as to choose many.
         least = min(batch, max((most or slots) - slots, 1))
         return room if room >= least else 0
+
+    def _any_succeeded(self) -> bool:
+        counts = self.campaign.counts()
+        return any(counts[status] for status in STATUSES if status != _FAILED)
+
+    def _hopeless(self, batch: int) -> bool:
+        """Say whether a whole batch failed before any point ever did not."""
+        if self._succeeded or self.evaluated < max(batch, _FEWEST):
+            return False
+        self._succeeded = self._any_succeeded()
+        return not self._succeeded
+
+    def _why_hopeless(self) -> str:
+        while self._waiting:
+            del self._points[self._waiting.popleft()]
+        reasons = self.campaign.status()["failures"]
+        often, times = next(iter(reasons.items()))
+        return (
+            f"all {sum(reasons.values())} points failed, {times} of them with: {often}; mend the "
+            "evaluator and run again: these points are evaluated first"
+        )
 
     def _ask(self, number: int, budget: int | None) -> str:
         """Ask points; say why not, if it is over."""

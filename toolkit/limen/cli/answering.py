@@ -1,10 +1,9 @@
-"""Verdicts for people and programs: rows, CSV, JSON, Parquet, words."""
+"""Verdicts for people and programs: CSV, JSON, Parquet, words."""
 
 from __future__ import annotations
 
 import csv
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,15 +13,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from limen import journal
-from limen.prediction.points import is_identifier
+from limen.prediction.rows import Row
 from limen.prediction.verdict import NUMBERS
 
 if TYPE_CHECKING:
-    from limen.prediction import Predictor, Verdicts
+    from limen.prediction import Predictor
 
-__all__ = ["Tally", "about", "print_one", "verdict_rows", "write_csv", "write_file"]
-
-Row = dict[str, Any]
+__all__ = ["Tally", "print_one", "write_csv", "write_file"]
 
 
 @dataclass(slots=True)
@@ -55,45 +52,6 @@ class Tally:
                 f"{len(self.refused):,} of {self.points:,} refused as invalid input: "
                 f"{plural} {listed}{more} (counted from 0)"
             )
-
-
-def verdict_rows(
-    predictor: Predictor, answer: Verdicts, start: int, block: Mapping[str, Any]
-) -> list[Row]:
-    """Give one plain row per point; columns that only name a point are carried along."""
-    carried = [name for name in block if is_identifier(name) and name not in predictor.columns]
-    carried = [name for name in carried if name not in ("point", "model")]
-    found = []
-    for number in range(len(answer)):
-        row: Row = {"point": start + number, "model": predictor.card.name}
-        row |= {name: str(block[name][number]) for name in carried}
-        row |= answer[number].to_dict()
-        if answer.neighbours:
-            row["nearest"] = _nearest(predictor, answer, number)
-        found.append(row)
-    return found
-
-
-def _nearest(predictor: Predictor, answer: Verdicts, number: int) -> list[Row]:
-    near = {name: values[number] for name, values in answer.neighbours.items()}
-    return [
-        {
-            "row": int(near["row"][k]),
-            "distance": _finite(near["distance"][k]),
-            predictor.target.name: _finite(near["target"][k]),
-        }
-        for k in range(len(near["row"]))
-    ]
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def about(predictor: Predictor) -> Row:
-    """Say once what holds for all answers of a model."""
-    known = {key: value if value != "" else None for key, value in predictor.attrs.items()}
-    return {"name": predictor.card.name} | known
 
 
 def _flat(row: Row) -> Row:

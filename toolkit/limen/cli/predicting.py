@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from limen.cli.answering import Tally, about, print_one, verdict_rows, write_csv, write_file
+from limen.cli.answering import Tally, print_one, write_csv, write_file
 from limen.cli.arguments import as_json, model_names, print_json
 from limen.cli.asking import Asked, point_blocks, point_from_options
 from limen.cli.places import open_place, place_argument
 from limen.cli.running import PARTLY, REFUSED
 from limen.errors import UsageError
+from limen.prediction.rows import about, verdict_rows
 
 if TYPE_CHECKING:
     from limen.prediction import Predictor, Verdicts

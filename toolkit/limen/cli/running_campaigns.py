@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from limen.cli.arguments import as_json, print_json
+from limen.cli.running import REFUSED
 from limen.errors import UsageError
 
 __all__ = ["run_campaign"]
@@ -19,20 +20,20 @@ _INTERRUPTED = 5
 @click.command("run")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
+    "--command",
+    metavar="LINE",
+    help="Program: 'prog {input} {output}', tables of one row (CSV) in and out.",
+)
+@click.option("--python", metavar="NAME", help="Function: package.module:name or file.py:name.")
+@click.option(
     "--evaluator",
     type=click.Path(path_type=Path),
-    help="Document (YAML or JSON) of an external program.",
+    help="Document (YAML or JSON) of a program: SLHA, JSON, exit codes, retries.",
 )
-@click.option("--function", help="Python function: package.module:name or file.py:name.")
 @click.option(
-    "--executor",
-    type=click.Choice(["sequential", "processes", "dask"]),
-    default="sequential",
-    show_default=True,
-    help="Where points are evaluated.",
+    "--workers", type=int, help="Points at the same time, in other processes; else in this one."
 )
-@click.option("--workers", type=int, help="Points evaluated at the same time.")
-@click.option("--address", help="Dask scheduler; else workers are started on this machine.")
+@click.option("--dask", metavar="ADDRESS", help="Scheduler; 'local' starts workers here.")
 @click.option("--batch", default=10, show_default=True, help="Points of one ask, at most.")
 @click.option("--budget", type=int, help="Stop when so many points were asked, failed ones too.")
 @click.option(
@@ -60,8 +61,11 @@ _INTERRUPTED = 5
 @as_json
 def run_campaign(
     folder: Path,
+    command: str | None,
+    python: str | None,
     evaluator: Path | None,
-    function: str | None,
+    workers: int | None,
+    dask: str | None,
     until_error: float | None,
     until_unchanged: int | None,
     cache: Path | None,
@@ -77,14 +81,26 @@ def run_campaign(
     from limen.active.evaluators import Program
     from limen.active.running import run
 
-    if (evaluator is None) == (function is None):
-        raise UsageError("run: give --evaluator DOCUMENT or --function MODULE:NAME, one of them")
-    if cache is not None and evaluator is None:
-        raise UsageError("--cache: goes with --evaluator only; a function may keep its own")
+    if sum(given is not None for given in (command, python, evaluator)) != 1:
+        raise UsageError(
+            "run: give --command 'PROG {input} {output}', --python MODULE:NAME or "
+            "--evaluator DOCUMENT, one of them"
+        )
+    if cache is not None and python is not None:
+        raise UsageError("--cache: goes with programs only; a function may keep its own")
     campaign = Campaign.open(folder)
-    made = function if evaluator is None else Program.from_file(evaluator, cache=cache)
+    made: Any = python
+    if command is not None:
+        made = Program.from_command(command, cache=cache)
+    elif evaluator is not None:
+        made = Program.from_file(evaluator, cache=cache)
+    if dask is not None:
+        options |= {"executor": "dask", "address": None if dask == "local" else dask}
+    elif workers is not None:
+        options["executor"] = "processes"
     try:
-        ran = run(campaign, made or "", stop=_rule(until_error, until_unchanged), **options)
+        rule = _rule(until_error, until_unchanged)
+        ran = run(campaign, made, workers=workers, stop=rule, **options)
     except KeyboardInterrupt:
         pending = campaign.counts()["pending"]
         click.echo(
@@ -93,12 +109,15 @@ def run_campaign(
             err=True,
         )
         raise click.exceptions.Exit(_INTERRUPTED) from None
+    failed = bool(ran.evaluated) and ran.counts["failed"] == sum(ran.counts.values())
     if json_wanted:
         print_json({"campaign": str(folder), **asdict(ran)})
-        return
+        raise click.exceptions.Exit(REFUSED if failed else 0)
     counts = ", ".join(f"{number} {status}" for status, number in ran.counts.items() if number)
     click.echo(f"{folder}: {ran.evaluated} points evaluated, {counts} of {ran.asked}")
     click.echo(f"stopped: {ran.reason or 'nothing was left to do'}")
+    if failed:
+        raise click.exceptions.Exit(REFUSED)
 
 
 def _rule(error: float | None, rounds: int | None) -> Any:

@@ -1,6 +1,7 @@
 """Verdicts on model points: the door for points, the predictor, what it answers."""
 
 from limen.prediction.predictor import Predictor
+from limen.prediction.rows import about, verdict_rows
 from limen.prediction.verdict import VERDICTS, Verdict, Verdicts
 
-__all__ = ["VERDICTS", "Predictor", "Verdict", "Verdicts"]
+__all__ = ["VERDICTS", "Predictor", "Verdict", "Verdicts", "about", "verdict_rows"]

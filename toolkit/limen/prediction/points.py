@@ -63,8 +63,9 @@ def read_points(
     ----------
     points : mapping, pandas.DataFrame or xarray.Dataset
         By column name: values, ``(values, unit)``, or ``{"value": ..., "unit": ...}``. A name may
-        carry its unit, as ``M1 [TeV]``; a Dataset's variables may, in ``attrs["units"]``. Single
-        numbers stand for all points.
+        carry its unit, as ``M1 [TeV]``; a Dataset's variables may, in ``attrs["units"]``. A single
+        value of a list may be ``{"value": ..., "unit": ...}`` too. Single numbers stand for all
+        points.
     inputs : sequence of Column
         The model's inputs, in order.
     known : mapping of str to Column
@@ -79,7 +80,7 @@ def read_points(
     Raises
     ------
     ColumnError
-        If columns are missing, unknown or given twice.
+        If columns are missing, unknown or given twice; ``faults`` names the first two kinds.
     ShapeError
         If columns differ in length.
     UsageError
@@ -180,9 +181,11 @@ def _refusal(
 ) -> ColumnError:
     """Say all that is wrong with the names at once, and how to mend it."""
     hints = []
+    faults = [(name, "missing") for name in missing]
     for name in unknown:
         near = _nearest(name, missing) or _nearest(name, [*known, *_aliases(known)])
         hints.append(f"{name!r} (nearest: {near})" if near else repr(name))
+        faults.append((name, f"unknown, nearest: {near}" if near else "unknown"))
     found = [f"missing {', '.join(missing)}"] if missing else []
     found += [f"unknown {', '.join(hints)}"] if hints else []
     needed = ", ".join(
@@ -195,7 +198,7 @@ def _refusal(
         )
     else:
         advice = f"the model needs {needed}; name the columns so"
-    return ColumnError(f"points: {'; '.join(found)}; {advice}")
+    return ColumnError(f"points: {'; '.join(found)}; {advice}", faults)
 
 
 def _nearest(name: str, allowed: Iterable[str]) -> str | None:
@@ -257,11 +260,30 @@ def _numbers(answer: Points, column: Column, values: Any) -> Any:
     numbers = np.full(len(answer.X), np.nan)
     for row, cell in enumerate(cells):
         try:
-            numbers[row] = _number(cell)
+            numbers[row] = _quantity(answer, column, cell)
+        except UnitError as error:
+            answer.faults.setdefault(row, []).append(f"{column.name}: {error}")
         except (TypeError, ValueError):
-            fault = f"{column.name}: found {str(cell)[:40]!r}, allowed a number"
+            found = cell.get("value") if isinstance(cell, Mapping) else cell
+            fault = f"{column.name}: found {str(found)[:40]!r}, allowed a number"
             answer.faults.setdefault(row, []).append(fault)
     return numbers
+
+
+def _quantity(answer: Points, column: Column, cell: Any) -> float:
+    """Read one cell: a number, or a mapping of value and unit."""
+    if not isinstance(cell, Mapping):
+        return _number(cell)
+    number = _number(cell.get("value"))
+    unit = str(cell.get("unit") or column.unit).strip()
+    if unit == column.unit:
+        return number
+    # As an array, which rounds as a whole column does.
+    number = float(units.convert(np.asarray(number), unit, column.unit))
+    note = f"{column.name}: converted from {unit} to {column.unit}"
+    if note not in answer.notes:
+        answer.notes.append(note)
+    return number
 
 
 def _number(cell: Any) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -77,6 +78,45 @@ class Program:
             With all faults.
         """
         return cls(read_description(path), cache=None if cache is None else Path(cache).absolute())
+
+    @classmethod
+    def from_command(
+        cls, command: str, *, here: str | Path = ".", cache: str | Path | None = None
+    ) -> Program:
+        """
+        Take a line that reads ``{input}``, a CSV file of one row, and writes ``{output}``, another.
+
+        Parameters
+        ----------
+        command : str
+            Split as a shell would; none reads it. Words that name files in ``here`` are made
+            absolute: the program runs in a folder of its own.
+        here : str or Path
+        cache : str or Path, optional
+            Folder of results that several campaigns share.
+
+        Raises
+        ------
+        UsageError
+            If it cannot be split.
+        SchemaError
+            With all its faults.
+        """
+        here = Path(here).absolute()
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise UsageError(f"command: found {command!r}, which ends within a quote") from error
+        files = [word for word in words if not placeholders(word) and (here / word).is_file()]
+        document: dict[str, Any] = {
+            "command": [str(here / word) if word in files else word for word in words],
+            "output": {"format": "csv"},
+            "files": files,
+        }
+        if any("input" in placeholders(word) for word in words):
+            document["input"] = {"format": "csv"}
+        made = described(document, here, "command")
+        return cls(made, cache=None if cache is None else Path(cache).absolute())
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], here: str | Path = ".") -> Program:
