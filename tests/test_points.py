@@ -49,6 +49,7 @@ FORMS = {
     "unit in a tuple": GIVEN | {"M1": ([0.1, 0.2], "TeV")},
     "unit in a mapping": GIVEN | {"M1": {"value": [0.1, 0.2], "unit": "TeV"}},
     "no unit in a mapping": GIVEN | {"M1": {"value": [100.0, 200.0]}},
+    "units of single values": GIVEN | {"M1": [{"value": 0.1, "unit": "TeV"}, 200.0]},
     "unit in the name": {"M1 [TeV]": [0.1, 0.2], "mu": [-1.0, 2.0], "tan_beta": [5.0, 50.0]},
     "unit in an alias": {"bino mass [MeV]": ["1e5", "2e5"]}
     | {k: GIVEN[k] for k in ("mu", "tan_beta")},
@@ -223,3 +224,18 @@ def test_a_unit_that_does_not_fit_is_a_fault_of_every_row(unit):
     assert found.faults[0][0].startswith("M1: unit: found")
     assert np.isnan(found.X[:, 0]).all()
     assert found.notes == []
+
+
+def test_units_of_single_values_are_reported_and_faults_stay_in_their_rows():
+    cells = [{"value": 0.1, "unit": "TeV"}, {"value": 1.0, "unit": "fb"}, {"unit": "GeV"}]
+    read_in = read({"M1": cells, "mu": 1.0, "tan_beta": 5.0})
+    assert read_in.notes == ["M1: converted from TeV to GeV"]
+    assert sorted(read_in.faults) == [1, 2]
+    assert "'fb'" in read_in.faults[1][0]
+    assert read_in.faults[2] == ["M1: found 'None', allowed a number"]
+
+
+def test_names_that_are_missing_or_unknown_are_facts_of_the_error():
+    with pytest.raises(ColumnError) as caught:
+        read({"M1": 1.0, "nu": 1.0, "tan_beta": 5.0})
+    assert list(caught.value.faults) == [("mu", "missing"), ("nu", "unknown, nearest: mu")]

@@ -155,8 +155,7 @@ def _by_column(
         if target in given:
             raise ColumnError(f"points: {target} is given twice; leave one of the two out")
         given[target] = (values, unit)
-    notes = [f"passed through: {', '.join(ignored)}"] if ignored else []
-    return given, notes, unknown
+    return given, [f"passed through: {', '.join(ignored)}"] if ignored else [], unknown
 
 
 def _one_unit(name: str, header: str, unit: str | None) -> str:
