@@ -232,7 +232,7 @@ def test_units_of_single_values_are_reported_and_faults_stay_in_their_rows():
     assert read_in.notes == ["M1: converted from TeV to GeV"]
     assert sorted(read_in.faults) == [1, 2]
     assert "'fb'" in read_in.faults[1][0]
-    assert read_in.faults[2] == ["M1: found 'None', allowed a number"]
+    assert read_in.faults[2] == ["M1: found no value, allowed a number"]
 
 
 def test_names_that_are_missing_or_unknown_are_facts_of_the_error():

@@ -344,7 +344,7 @@ BROKEN = {
     "minus infinity as text": ("-inf", "m1: found -inf, allowed a finite number"),
     "text": ("heavy", "m1: found 'heavy', allowed a number"),
     "empty text": ("", "m1: found '', allowed a number"),
-    "nothing": (None, "m1: found 'None', allowed a number"),
+    "nothing": (None, "m1: found no value, allowed a number"),
     "underscore": ("1_000", "m1: found '1_000', allowed a number"),
     "true": (True, "m1: found 'True', allowed a number"),
     "incompatible unit": ((1000.0, "pb"), "m1: unit: found 'pb', allowed 'GeV'"),

@@ -263,8 +263,9 @@ def _numbers(answer: Points, column: Column, values: Any) -> Any:
         except UnitError as error:
             answer.faults.setdefault(row, []).append(f"{column.name}: {error}")
         except (TypeError, ValueError):
-            found = cell.get("value") if isinstance(cell, Mapping) else cell
-            fault = f"{column.name}: found {str(found)[:40]!r}, allowed a number"
+            cell = cell.get("value") if isinstance(cell, Mapping) else cell
+            found = "no value" if cell is None else repr(str(cell)[:40])
+            fault = f"{column.name}: found {found}, allowed a number"
             answer.faults.setdefault(row, []).append(fault)
     return numbers
 
