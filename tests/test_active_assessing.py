@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fake_campaign import Believing, FakeCampaign
@@ -173,3 +175,25 @@ def test_the_same_campaign_has_the_same_error(make):
 def test_a_sample_of_nothing_is_refused(make):
     with pytest.raises(UsageError, match=r"assess: found sample 0, rounds 3"):
         assess(make(along), sample=0)
+
+
+def test_of_a_pool_the_members_are_judged_and_not_the_space_between_them(make):
+    campaign = make(along)
+    pool = np.column_stack([[0.1, 0.2, 0.9], np.full(3, 0.5)])
+    campaign.problem = replace(campaign.problem, pool=pool)
+    campaign.round(GRID, TRUTH)
+    found = assess(campaign)
+    assert found.mass == pytest.approx((0.1 + 0.2 + 0.1) / 3)
+    assert found.sample == 3
+    assert "of the 3 members of the pool" in found.population
+
+
+def test_of_a_pool_larger_than_the_sample_the_same_random_members_are_judged(make):
+    campaign = make(along)
+    pool = np.random.default_rng(3).random((500, 2))
+    campaign.problem = replace(campaign.problem, pool=pool)
+    campaign.round(GRID, TRUTH)
+    found = assess(campaign, sample=400)
+    assert found.sample == 400
+    assert found.mass == pytest.approx(np.minimum(pool[:, 0], 1 - pool[:, 0]).mean(), abs=0.02)
+    assert found.mass == assess(campaign, sample=400).mass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fake_campaign import BOX, Believing, FakeCampaign, Processes
@@ -169,3 +171,14 @@ def test_progress_without_thresholds_is_that_of_the_best_value():
 def test_slices_that_cannot_be_are_refused(draw, error, message):
     with pytest.raises(error, match=message):
         draw(started())
+
+
+def test_members_of_a_pool_that_were_not_asked_are_shown():
+    campaign = started()
+    assert "not asked, of the pool" not in labels(draw_slice(campaign, "m", "g"))
+    asked = campaign.history().points
+    left = np.array([[0.25, 0.5], [0.75, 0.5]])
+    campaign.problem = replace(campaign.problem, pool=np.vstack([asked, left]))
+    figure = draw_slice(campaign, "m", "g")
+    (shown,) = [c for c in figure.axes[0].collections if c.get_label() == "not asked, of the pool"]
+    assert np.allclose(np.asarray(shown.get_offsets()), [[250, 0.5], [750, 0.5]])

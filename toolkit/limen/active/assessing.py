@@ -78,16 +78,27 @@ def labels_after(
 
     Returns
     -------
-    points : ndarray, shape (n, d)
-        Unit coordinates.
+    points : ndarray, shape (at most n, d)
+        Unit coordinates; of a pool its members, all or a random choice.
     estimate : Estimate or None
         None where nothing is known yet.
     """
-    points = campaign.problem.space.sobol(n, [campaign.seed, _STREAM])
+    points = _asked_about(campaign, n)
     history = history_after(campaign, rounds)
     if not history.known.any():
         return points, None
     return points, campaign.strategy.estimate(history, points, campaign.memory)
+
+
+def _asked_about(campaign: Campaign, n: int) -> Floats:
+    """Give the fixed points that a stated error is a mean over."""
+    pool = campaign.problem.pool
+    if pool is None:
+        return campaign.problem.space.sobol(n, [campaign.seed, _STREAM])
+    if len(pool) <= n:
+        return pool
+    rng = np.random.default_rng([campaign.seed, _STREAM])
+    return pool[np.sort(rng.choice(len(pool), n, replace=False))]
 
 
 def assess(
@@ -102,7 +113,7 @@ def assess(
     ----------
     campaign : Campaign
     sample : int
-        Size of the fixed Sobol sample of the prior.
+        Size of the fixed Sobol sample of the prior, or of the pool if that is larger.
     rounds : int
         For how many of the last rounds to count changed labels.
     left_out : bool
@@ -141,11 +152,11 @@ def assess(
         for j, output in enumerate(campaign.problem.outputs)
         for k, (threshold, level) in enumerate(zip(output.thresholds, output.levels, strict=True))
     ]
-    status = list(campaign.queries["status"])
+    status, pool = list(campaign.queries["status"]), campaign.problem.pool
     return Assessment(
         labels=tuple(labels),
-        sample=sample,
-        population=reserved_text(campaign.id, campaign.problem.space, len(reserved.points)),
+        sample=sample if pool is None else min(sample, len(pool)),
+        population=reserved_text(campaign.id, campaign.problem, len(reserved.points)),
         rounds=now,
         asked=len(status),
         counts={name: status.count(name) for name in (*STATUSES, "pending")},

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from limen.active.canvas import value_text
 from limen.active.problem import CENSORED, FAILED, INVALID, OK, History, Problem
 from limen.active.spaces import Space
+from limen.active.streaming import taken_keys, untaken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,6 +73,9 @@ def _groups(
     below = told & (history.values[:, j] < level)
     first = output.thresholds[0] if output.thresholds else np.inf
     low, high = value_text(output, first, "<"), value_text(output, first, r"$\geq$")
+    if problem.pool is not None:
+        left = problem.pool[untaken(problem.pool, taken_keys(history))]
+        yield "not asked, of the pool", left, {"s": 7, "c": "0.45", "linewidths": 0}
     dark = {"s": 16, "edgecolors": "black", "linewidths": 0.7}
     yield low, history.points[below & ~history.reserved], dark | {"c": "black"}
     above = told & ~(history.values[:, j] < level) & ~history.reserved

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from limen.active.parameters import Parameter
+from limen.active.problem import Problem
 from limen.active.spaces import Space
 
-__all__ = ["parameter_text", "prior_text", "reserved_text"]
+__all__ = ["asked_about_text", "parameter_text", "prior_text", "reserved_text"]
 
 _LISTED = 6
 
@@ -63,7 +64,24 @@ def parameter_text(parameter: Parameter) -> str:
     )
 
 
-def reserved_text(campaign: str, space: Space, n: int) -> str:
+def asked_about_text(problem: Problem) -> str:
+    """
+    Say what accuracies and stated errors are averages over: the prior, or the members of a pool.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Returns
+    -------
+    str
+    """
+    if problem.pool is None:
+        return prior_text(problem.space)
+    return f"the {len(problem.pool)} members of a pool, each counting the same"
+
+
+def reserved_text(campaign: str, problem: Problem, n: int) -> str:
     """
     Say what the reserved points of a campaign are a sample of.
 
@@ -71,17 +89,24 @@ def reserved_text(campaign: str, space: Space, n: int) -> str:
     ----------
     campaign : str
         Its id.
-    space : Space
+    problem : Problem
     n : int
         Number of reserved points with an answer.
 
     Examples
     --------
-    >>> print(reserved_text("3fa2", Space.from_mapping({"m": (0, 1)}), 12))
+    >>> from limen.active.problem import outputs_from_mapping
+    >>> space = Space.from_mapping({"m": (0, 1)})
+    >>> print(reserved_text("3fa2", Problem(space, outputs_from_mapping({"y": {}})), 12))
     12 points drawn from the prior (uniform in m from 0 to 1) of campaign 3fa2, reserved before
     each round
     """
+    if problem.pool is not None:
+        return (
+            f"{n} of the {len(problem.pool)} members of the pool of campaign {campaign}, drawn at "
+            "random before the first round"
+        )
     return (
-        f"{n} points drawn from the prior ({prior_text(space)}) of campaign {campaign}, "
+        f"{n} points drawn from the prior ({prior_text(problem.space)}) of campaign {campaign}, "
         "reserved before each round"
     )

@@ -167,7 +167,7 @@ def _rows(
     split[(rows.origin == codes[meaning]) & (rows.split == TEST)] = TEST
     rows = replace(rows, split=split).take(split != _UNUSED)
     n = len(rows.part(TEST))
-    rows.population = reserved_text(campaign.id, campaign.problem.space, n)
+    rows.population = reserved_text(campaign.id, campaign.problem, n)
     rows.counts = {"train": len(rows.part(TRAIN)), "calibration": 0, "test": n}
     return rows
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from limen.active.gathering import ORIGINS, Rows, origin_meanings
-from limen.active.populations import prior_text, reserved_text
+from limen.active.populations import asked_about_text, reserved_text
 from limen.active.problem import STATUSES
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def note_sampling(table: dict[str, Any], campaign: Campaign, rows: Rows) -> None
     from limen import __version__
 
     strategy = campaign.document["strategy"]["name"]
-    prior = prior_text(campaign.problem.space)
+    prior = asked_about_text(campaign.problem)
     for origin, meaning in origin_meanings(campaign.id).items():
         number = int(np.count_nonzero(rows.origin == origin))
         if not number:
@@ -119,7 +119,7 @@ def note_population(
     number = int(np.count_nonzero(rows.origin == "reserved"))
     texts = [before] if before else []
     if number or not before:
-        texts.append(reserved_text(campaign.id, campaign.problem.space, number))
+        texts.append(reserved_text(campaign.id, campaign.problem, number))
     split["population"] = {
         "text": "; and ".join(texts),
         "column": column,

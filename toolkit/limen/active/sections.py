@@ -135,8 +135,8 @@ def stated_error(found: Assessment) -> Iterator[str]:
     yield _table(head, rows)
     yield (
         f'<p class="small">The expected misclassified prior mass is the mean of the smaller of '
-        f"P(below) and P(above) over {found.sample:,} points of the prior: what the surrogate says "
-        "of itself. The reserved points tell whether to believe it: "
+        f"P(below) and P(above) over {found.sample:,} points of the prior, or members of a pool: "
+        "what the surrogate says of itself. The reserved points tell whether to believe it: "
         f"{html.escape(found.population)}, never learnt from. Points left out in turn were chosen "
         "to learn from, near the contour; they are no sample of the prior.</p>"
     )
