@@ -13,7 +13,14 @@ from typing import Any, Never
 from limen.errors import IntegrityError, SchemaError, UsageError
 from limen.schema.wording import pointer
 
-__all__ = ["MAXIMUM_DEPTH", "canonical_json", "load_json", "load_yaml", "yaml_lines"]
+__all__ = [
+    "MAXIMUM_DEPTH",
+    "canonical_json",
+    "load_json",
+    "load_yaml",
+    "parse_json",
+    "yaml_lines",
+]
 
 MAXIMUM_DEPTH = 64
 _LONGEST_INTEGER = 20  # digits of 2**64 - 1

@@ -1,0 +1,289 @@
+"""OpenAPI 3.1 of this server, made from the bundles that are open."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from limen import __version__
+from limen.prediction import VERDICTS
+from limen.prediction.verdict import NUMBERS
+from limen_app.limits import Limits
+from limen_app.rest.asking import IDENTIFIERS
+from limen_app.rest.choosing import Shelf
+from limen_app.rest.problems import MEDIA_TYPE
+
+if TYPE_CHECKING:
+    from limen.bundle import Bundle
+    from limen.manifest import Column, ModelCard
+
+__all__ = ["openapi"]
+
+Schema = dict[str, Any]
+_LONGEST_TEXT = 500
+_TEXT: Schema = {"type": "string"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_NUMBER: Schema = {"type": ["number", "null"]}
+_OBJECT: Schema = {"type": "object"}
+
+
+def openapi(shelf: Shelf, limits: Limits, root: str = "") -> Schema:
+    """
+    Describe the server.
+
+    Parameters
+    ----------
+    shelf : Shelf
+        The opened bundles; their models' inputs become the schemas of points.
+    limits : Limits
+    root : str
+        Path below which the server is mounted.
+
+    Returns
+    -------
+    dict
+        An OpenAPI 3.1 document.
+    """
+    bundles = {key: shelf.get(key) for key in shelf.keys()}  # noqa: SIM118
+    ids = Counter(key.rpartition("@")[0] for key in bundles)
+    schemas: Schema = dict(_SCHEMAS)
+    questions: list[Schema] = []
+    for key, bundle in bundles.items():
+        for card in bundle.models.values():
+            name = f"point-{key.replace('@', '-').replace('+', '-')}-{card.name}"
+            schemas[name] = _point(bundle, card)
+            alone = ids[key.rpartition("@")[0]] == 1
+            questions += _questions(key, card, len(bundle.models), name, alone, limits)
+    schemas["question"] = {"anyOf": questions} if questions else {"not": {}}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Limen",
+            "version": __version__,
+            "description": "Verdicts on model points, by name and with units, and the bundles "
+            "behind them. The numbers are those of `limen predict --json`.",
+        },
+        "servers": [{"url": root or "/"}],
+        "paths": _paths(list(bundles)),
+        "components": {"schemas": schemas},
+    }
+
+
+def _point(bundle: Bundle, card: ModelCard) -> Schema:
+    inputs = {name: _parameter(bundle.columns[name]) for name in card.input_names}
+    return {
+        "type": "object",
+        "description": f"A point of {bundle.manifest['title'][:_LONGEST_TEXT]}: what the model "
+        f"{card.name} needs. Names such as id come back with the verdict.",
+        "properties": inputs,
+        "patternProperties": {
+            f"^({IDENTIFIERS})$": {"type": ["string", "number"], "maxLength": 200}
+        },
+        "required": list(inputs),
+        "additionalProperties": False,
+    }
+
+
+def _parameter(column: Column) -> Schema:
+    words = [column.label or column.name, f"[{column.unit}]"]
+    if column.range is not None:
+        words.append(f"stored from {column.range[0]:g} to {column.range[1]:g}")
+    if column.description:
+        words.append(column.description)
+    value: Schema = {"type": ["number", "null"], "minimum": -1e18, "maximum": 1e18}
+    quantity = {
+        "type": "object",
+        "properties": {
+            "value": value,
+            "unit": {"type": "string", "maxLength": 60, "examples": [column.unit]},
+        },
+        "required": ["value"],
+        "additionalProperties": False,
+    }
+    return {"description": " ".join(words)[:_LONGEST_TEXT], "anyOf": [value, quantity]}
+
+
+def _questions(
+    key: str, card: ModelCard, models: int, point: str, alone: bool, limits: Limits
+) -> list[Schema]:
+    """Give the forms of a question to one model: by its key, and by id with the version."""
+    name, _, version = key.rpartition("@")
+    base: Schema = {
+        "model": {"const": card.name},
+        "points": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": limits.rows,
+            "items": {"$ref": f"#/components/schemas/{point}"},
+        },
+        "nearest": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": limits.nearest,
+            "description": "Nearest rows of the scan to give with each point, "
+            f"for at most {limits.nearest_rows} points.",
+        },
+        "outside": {
+            "type": "boolean",
+            "description": "Also give numbers outside of the domain, apart: backed by nothing.",
+        },
+    }
+    named = ["bundle", "points"] if models == 1 else ["bundle", "model", "points"]
+    forms = [({"bundle": {"const": key}, "version": {"const": version}}, named)]
+    short = {"bundle": {"const": name}, "version": {"const": version}}
+    forms.append((short, named if alone else [*named, "version"]))
+    return [
+        {
+            "type": "object",
+            "title": f"{key} {card.name}",
+            "properties": form | base,
+            "required": needed,
+            "additionalProperties": False,
+        }
+        for form, needed in forms
+    ]
+
+
+def _paths(keys: list[str]) -> Schema:
+    key = {
+        "name": "key",
+        "in": "path",
+        "required": True,
+        "description": "`id@version`, or `id` where one version of it is open.",
+        "schema": {"type": "string", "examples": keys[:3]},
+    }
+    name = {"name": "name", "in": "path", "required": True, "schema": _TEXT}
+    return {
+        "/api/v1/predict": {
+            "post": {
+                "operationId": "predict",
+                "summary": "Verdicts on points, one a model, in the order of the points",
+                "requestBody": {"required": True, "content": _json("question")},
+                "responses": _responses("answer", 400, 406, 408, 413, 415, 422, 429, 503),
+            }
+        },
+        "/api/v1/bundles": {"get": _get("bundles", "The bundles that are open", "bundles", 406)},
+        "/api/v1/bundles/{key}": {
+            "parameters": [key],
+            "get": _get("bundle", "Columns, models and files of a bundle", "bundle", 404, 406),
+        },
+        "/api/v1/bundles/{key}/files/{name}": {
+            "parameters": [key, name],
+            "get": {
+                "operationId": "file",
+                "summary": "A file of a bundle, or ranges of it",
+                "responses": _responses(None, 400, 404, 416, 429, 503),
+            },
+        },
+        "/api/v1/openapi.json": {"get": _get("openapi", "This document", "any", 406)},
+        "/healthz": {"get": _get("alive", "Whether the process answers", "any")},
+        "/readyz": {"get": _get("ready", "Whether the bundles are open", "any", 503)},
+    }
+
+
+def _get(operation: str, summary: str, schema: str, *refusals: int) -> Schema:
+    refused = (*refusals, 429, 503)
+    responses = _responses(schema, *refused)
+    return {"operationId": operation, "summary": summary, "responses": responses}
+
+
+def _json(schema: str) -> Schema:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+_REFUSALS = {
+    400: "Not readable",
+    404: "There is no such thing",
+    406: "The client takes no JSON",
+    408: "The body did not come in time",
+    413: "Too many points or bytes",
+    415: "Not JSON",
+    416: "No such range",
+    422: "A field or a parameter is wrong; `errors` points to it",
+    429: "Too many requests; see Retry-After",
+    503: "Not now; see Retry-After where it is given",
+}
+
+
+def _responses(schema: str | None, *refusals: int) -> Schema:
+    found: Schema = {"200": {"description": "The answer"}}
+    if schema is None:
+        found["200"]["content"] = {"*/*": {}}
+        found["206"] = {"description": "A range of the file", "content": {"*/*": {}}}
+    else:
+        found["200"]["content"] = _json(schema)
+    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/problem"}}}
+    for status in dict.fromkeys(refusals):
+        found[str(status)] = {"description": _REFUSALS[status], "content": problem}
+    return found
+
+
+def _object(required: dict[str, Schema], **optional: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": required | optional,
+        "required": list(required),
+    }
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+_VERDICT = _object(
+    {
+        "point": _COUNT | {"description": "Position in the question, from 0."},
+        "model": _TEXT,
+        "verdict": {"enum": list(VERDICTS)},
+        **dict.fromkeys(NUMBERS, _NUMBER),
+        "unit": _TEXT | {"description": "Of value, lower and upper."},
+        "reasons": _list(_TEXT),
+    },
+    extrapolated=_NUMBER | {"description": "Outside of the domain, backed by nothing."},
+    nearest=_list(_object({"row": {"type": "integer"}, "distance": _NUMBER})),
+)
+_SCHEMAS: Schema = {
+    "any": _OBJECT,
+    "answer": _object(
+        {
+            "models": _list(
+                _object(
+                    {
+                        "name": _TEXT,
+                        "bundle": _TEXT,
+                        "version": _TEXT,
+                        "cite": _TEXT,
+                        "doi": {"type": ["string", "null"]},
+                        "confidence_meaning": {"type": ["string", "null"]},
+                        "confidence_population": {"type": ["string", "null"]},
+                    }
+                )
+            ),
+            "points": _list(_VERDICT),
+            "notes": _list(_TEXT) | {"description": "What was done to the points, as conversions."},
+        }
+    ),
+    "bundles": _object({"bundles": _list({"$ref": "#/components/schemas/summary"})}),
+    "summary": _object(
+        {"key": _TEXT, "id": _TEXT, "version": _TEXT, "title": _TEXT, "points": _COUNT},
+        columns=_list(_TEXT),
+        models=_list(_TEXT),
+    ),
+    "bundle": _object(
+        {
+            "key": _TEXT,
+            "columns": _list(_object({"name": _TEXT, "role": _TEXT, "unit": _TEXT})),
+            "models": _list(_object({"name": _TEXT, "inputs": _list(_OBJECT)})),
+            "files": _list(_object({"name": _TEXT, "bytes": _COUNT, "sha256": _TEXT})),
+        }
+    ),
+    "problem": _object(
+        {
+            "type": _TEXT,
+            "title": _TEXT,
+            "status": {"type": "integer"},
+            "detail": _TEXT,
+        },
+        errors=_list(_object({"pointer": _TEXT, "detail": _TEXT})),
+    ),
+}
