@@ -1,0 +1,353 @@
+"""A scan that is browsed: charts, filters, cubes and rows, each answer exact or from the sample."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from limen.browsing.bins import Bins, Codes
+from limen.browsing.charts import TO_MINUS_2_LOG, Axis, Chart
+from limen.browsing.cubes import Grid, Job, count_rows, fill, passing_blocks
+from limen.browsing.filters import Filter
+from limen.browsing.index import Index
+from limen.browsing.selecting import Decided, decide
+from limen.errors import UsageError
+
+__all__ = ["PREVIEW_ABOVE", "SAMPLE", "Browser", "Tables"]
+
+# Above this a preview from the sample comes before the exact answer.
+PREVIEW_ABOVE = 5_000_000
+SAMPLE = 1_000_000
+_REMEMBERED = 64
+# Cells along an axis of a map while something is dragged: by number of columns dragged.
+DRAGGED_CELLS = {0: 250, 1: 25, 2: 20}
+_ACTIVE_CELLS = 32
+
+Tables = dict[str, npt.NDArray[Any]]
+Filters = Mapping[str, Filter]
+Tick = Callable[[float], None]
+
+
+class Browser:
+    """
+    Counts over a scan under filters.
+
+    A chart is filtered by the filters on all columns that it does not show. May be used from
+    several threads.
+
+    Parameters
+    ----------
+    index : Index
+
+    Attributes
+    ----------
+    index : Index
+    n_points : int
+        Rows of the scan.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.n_points = index.n_points
+        self._bins: dict[Axis, Bins] = {}
+        self._known: dict[str, list[Bins]] = {}
+        self._decided: OrderedDict[tuple[str, Filter, bool], Decided] = OrderedDict()
+        self._sampled: OrderedDict[Any, Any] = OrderedDict()
+        self._best: dict[str, float] = {}
+        self._lock = Lock()
+
+    def bins(self, axis: Axis) -> Bins:
+        """Give the bins that are drawn along an axis."""
+        fine, factor = self.fine(axis)
+        return fine.coarser(factor)
+
+    def fine(self, axis: Axis) -> tuple[Bins, int]:
+        """Give the fine bins along an axis, and how many of them make one that is drawn."""
+        fine = self._bins.get(axis)
+        if fine is None:
+            factor = 1 if axis.scale == "quantile" else max(1, 250 // axis.n)
+            fine = self.index.bins(axis.column, axis.n * factor, axis.scale, axis.low, axis.high)
+            with self._lock:
+                self._bins[axis] = fine
+                known = self._known.setdefault(axis.column, [])
+                if fine not in known:
+                    known.append(fine)
+        return fine, fine.n // axis.n if fine.n % axis.n == 0 and fine.scale != "whole" else 1
+
+    def count(self, filters: Filters, *, sampled: bool = False) -> int:
+        """
+        Count the rows that pass all filters.
+
+        Parameters
+        ----------
+        filters : mapping of str to Filter
+            By column.
+        sampled : bool
+            Only rows of the sample.
+
+        Returns
+        -------
+        int
+            Exact; with ``sampled`` the rows among the sample, not scaled up.
+        """
+        if not filters:
+            return len(self.sample_rows()) if sampled else self.n_points
+        return count_rows(tuple(filters), self._size(sampled), self._mask_of(filters, sampled))
+
+    def sample_rows(self) -> npt.NDArray[np.int64]:
+        """Give the rows of the fixed sample."""
+        return self.index.sample(SAMPLE)
+
+    def view(
+        self, charts: Sequence[Chart], filters: Filters, *, sampled: bool = False
+    ) -> list[Tables]:
+        """
+        Give the tables of charts, each under the filters on columns that it does not show.
+
+        Parameters
+        ----------
+        charts : sequence of Chart
+        filters : mapping of str to Filter
+        sampled : bool
+            From the sample, not scaled up.
+
+        Returns
+        -------
+        list of dict of str to ndarray
+            ``count``; ``sum`` (weighted), ``best`` (-2 delta ln L, infinity without samples),
+            ``hits`` and ``labelled`` (excluded). A histogram has n + 4 cells: not positive, below,
+            the bins, above, not valid. A map has its n x m bins, and ``outside``: rows in none.
+        """
+        return self._filled(charts, filters, (), sampled, None)
+
+    def cubes(
+        self,
+        charts: Sequence[Chart],
+        active: Sequence[Axis],
+        filters: Filters,
+        *,
+        sampled: bool = False,
+        tick: Tick | None = None,
+    ) -> list[Tables]:
+        """
+        Give for each chart its tables by bins of what is about to be dragged.
+
+        Parameters
+        ----------
+        charts : sequence of Chart
+        active : sequence of Axis
+            The one or two columns; filters on them are left out.
+        filters : mapping of str to Filter
+        sampled : bool
+            From the sample, not scaled up.
+        tick : callable, optional
+            Told the share of rows that is done.
+
+        Returns
+        -------
+        list of dict of str to ndarray
+            As `view`, each table with further axes: n + 4 codes of the fine bins of one active
+            column; or the bins of two, each joined to at most 32. Maps are coarser. At the end one
+            more, ``count`` alone: all rows.
+        """
+        left = {n: f for n, f in filters.items() if n not in {a.column for a in active}}
+        return self._filled(charts, left, active, sampled, tick)
+
+    def active_factors(self, active: Sequence[Axis]) -> tuple[int, ...]:
+        """Give how many fine bins are joined along each active column."""
+        fine = [self.fine(axis)[0] for axis in active]
+        most = [_ACTIVE_CELLS if len(active) == 2 else bins.n for bins in fine]
+        return tuple(-(-bins.n // m) for bins, m in zip(fine, most, strict=True))
+
+    def map_factor(self, axis: Axis, dragged: int) -> int:
+        """Give how many fine bins make a cell of a map while so many columns are dragged."""
+        bins, factor = self.fine(axis)
+        if not dragged:
+            return factor
+        return max(factor, -(-bins.n // DRAGGED_CELLS[dragged]))
+
+    def best(self, name: str) -> float:
+        """Give the least -2 ln L of the whole scan, the reference of -2 delta ln L."""
+        if name not in self._best:
+            facts = self.index.facts(name)
+            sign = self._sign(name)
+            value = facts.high if sign < 0 else facts.low
+            if value is None:
+                raise UsageError(f"best sampled: {name} has no valid value; choose another column")
+            self._best[name] = sign * value
+        return self._best[name]
+
+    def rows(self, filters: Filters, most: int) -> npt.NDArray[np.int64]:
+        """Give the first rows that pass all filters."""
+        found: list[npt.NDArray[np.int64]] = []
+        n = 0
+        for rows, mask in self._passing(filters, False):
+            found.append(np.flatnonzero(mask) + rows.start)
+            n += len(found[-1])
+            if n >= most:
+                break
+        return np.concatenate(found)[:most] if found else np.empty(0, dtype=np.int64)
+
+    def spread_rows(self, filters: Filters, most: int) -> npt.NDArray[np.int64]:
+        """Give rows that pass, drawn from the sample and spread over the scan."""
+        sample = self.sample_rows()
+        sampled = len(sample) < self.n_points
+        parts = [np.flatnonzero(m) + r.start for r, m in self._passing(filters, sampled)]
+        places = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        if len(places) > most:
+            places = places[np.linspace(0, len(places) - 1, most).astype(np.int64)]
+        return sample[places]
+
+    def selected_blocks(
+        self, names: Sequence[str], filters: Filters
+    ) -> Iterator[dict[str, npt.NDArray[Any]]]:
+        """Read block by block the rows that pass, NaN or masked where they are not valid."""
+        mask_of = self._mask_of(filters, False)
+        for rows, table in self.index.blocks(list(names)):
+            mask = np.ones(rows.stop - rows.start, dtype=bool)
+            for name in filters:
+                mask &= mask_of(name, rows)
+            if mask.any():
+                yield {name: values[mask] for name, values in table.items()}
+
+    def _passing(self, filters: Filters, sampled: bool) -> Iterator[tuple[slice, Any]]:
+        return passing_blocks(tuple(filters), self._size(sampled), self._mask_of(filters, sampled))
+
+    def _size(self, sampled: bool) -> int:
+        return len(self.sample_rows()) if sampled else self.n_points
+
+    def _mask_of(self, filters: Filters, sampled: bool) -> Callable[[str, slice], Any]:
+        decided = {name: self._decide(name, one, sampled) for name, one in filters.items()}
+        return lambda name, rows: decided[name].mask(rows)
+
+    def _decide(self, name: str, one: Filter, sampled: bool) -> Decided:
+        key = (name, one, sampled)
+        with self._lock:
+            found = self._decided.get(key)
+            if found is not None:
+                self._decided.move_to_end(key)
+                return found
+        if sampled:
+            found = self._decide(name, one, False).at(self.sample_rows())
+        else:
+            if name not in self._known:
+                self.fine(Axis(name))
+            with self._lock:
+                known = list(self._known[name])
+            found = decide(self.index, name, one, known)
+        with self._lock:
+            self._decided[key] = found
+            while len(self._decided) > _REMEMBERED:
+                self._decided.popitem(last=False)
+        return found
+
+    def _codes(self, name: str, bins: Bins, sampled: bool) -> Codes:
+        whole = self.index.codes(name, bins)
+        return self._at(("codes", name, bins.key), whole) if sampled else whole
+
+    def _at(self, key: Any, whole: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        with self._lock:
+            found = self._sampled.get(key)
+        if found is None:
+            found = whole[self.sample_rows()]
+            with self._lock:
+                self._sampled[key] = found
+                while len(self._sampled) > _REMEMBERED:
+                    self._sampled.popitem(last=False)
+        return np.asarray(found)
+
+    def _figures(self, chart: Chart, sampled: bool) -> npt.NDArray[np.float32]:
+        name = self._statistic_column(chart)
+        if chart.statistic == "best":
+            sign, best = self._sign(name), self.best(name)
+            whole = self.index.figures(
+                name, "best", lambda v: np.nan_to_num(sign * v - best, nan=np.inf, posinf=np.inf)
+            )
+        else:
+            whole = self.index.figures(
+                name, "weight", lambda v: np.nan_to_num(v, nan=0.0, posinf=0.0, neginf=0.0)
+            )
+        return self._at((chart.statistic, name), whole) if sampled else whole
+
+    def _statistic_column(self, chart: Chart) -> str:
+        if chart.column is None:
+            raise UsageError(f"statistic {chart.statistic!r}: no column named; choose one")
+        self.index.column(chart.column)
+        return chart.column
+
+    def _sign(self, name: str) -> float:
+        quantity = str(self.index.column(name).quantity)
+        if quantity not in TO_MINUS_2_LOG:
+            raise UsageError(
+                f"best sampled: {name} is no likelihood (quantity {quantity!r}), allowed "
+                f"{', '.join(TO_MINUS_2_LOG)}; choose a likelihood column"
+            )
+        return TO_MINUS_2_LOG[quantity]
+
+    def _filled(
+        self,
+        charts: Sequence[Chart],
+        filters: Filters,
+        active: Sequence[Axis],
+        sampled: bool,
+        tick: Tick | None,
+    ) -> list[Tables]:
+        dragged = frozenset(axis.column for axis in active)
+        plans = [self._jobs(chart, filters, len(dragged), sampled) for chart in charts]
+        grid = None
+        if active:
+            grid = self._active_grid(active, sampled)
+            total = Job(Grid.single(), tuple(sorted(filters)))
+            plans.append({"count": total})
+        jobs = [job for plan in plans for job in plan.values()]
+        fill(jobs, self._size(sampled), self._mask_of(filters, sampled), grid, tick)
+        answer = [{name: job.table for name, job in plan.items()} for plan in plans]
+        for tables in answer:
+            if "labels" in tables:
+                labels = tables.pop("labels")
+                # The axis of the label follows those of the chart.
+                axis = labels.ndim - 1 - (len(grid.shape) if grid else 0)
+                tables["hits"] = np.take(labels, 1, axis=axis)
+                tables["labelled"] = labels.sum(axis=axis)
+        return answer
+
+    def _active_grid(self, active: Sequence[Axis], sampled: bool) -> Grid:
+        fine = tuple(self.fine(axis)[0] for axis in active)
+        codes = tuple(
+            self._codes(axis.column, bins, sampled) for axis, bins in zip(active, fine, strict=True)
+        )
+        if len(active) == 1:
+            return Grid.every_code(codes[0], fine[0])
+        return Grid.bins_only(codes, fine, self.active_factors(active))
+
+    def _jobs(self, chart: Chart, filters: Filters, dragged: int, sampled: bool) -> dict[str, Job]:
+        grid = self._grid(chart, dragged, sampled)
+        names = tuple(sorted(set(filters) - chart.columns))
+        jobs = {"count": Job(grid, names)}
+        if chart.statistic == "weighted":
+            jobs["sum"] = Job(grid, names, self._figures(chart, sampled))
+        elif chart.statistic == "best":
+            jobs["best"] = Job(grid, names, self._figures(chart, sampled), least=True)
+        elif chart.statistic == "excluded":
+            label = self._statistic_column(chart)
+            bins = Bins("whole", (-0.5, 0.5, 1.5))
+            flags = Grid.bins_only((self._codes(label, bins, sampled),), (bins,), (1,))
+            both = Grid(grid.codes + flags.codes, grid.cells + flags.cells, (*grid.shape, 2))
+            jobs["labels"] = Job(both, names)
+        return jobs
+
+    def _grid(self, chart: Chart, dragged: int, sampled: bool) -> Grid:
+        fine = tuple(self.fine(axis) for axis in chart.axes)
+        codes = tuple(
+            self._codes(axis.column, bins, sampled)
+            for axis, (bins, _) in zip(chart.axes, fine, strict=True)
+        )
+        if chart.y is None:
+            return Grid.every_code(codes[0], *fine[0])
+        factors = tuple(self.map_factor(axis, dragged) for axis in chart.axes)
+        return Grid.bins_only(codes, tuple(bins for bins, _ in fine), factors)
