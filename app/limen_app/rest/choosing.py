@@ -4,61 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from limen.errors import GraphError, IntegrityError, LimenError, PartMissingError, StorageError
+from limen.errors import BundleNotFoundError, LimenError, PartMissingError
 from limen.schema.wording import nearest, quoted
 from limen_app.rest.problems import Detail, Problem
 
 if TYPE_CHECKING:
     from limen.bundle import Bundle
-    from limen.prediction import Predictor
+    from limen_app.library import Library
 
-__all__ = ["Shelf", "key_of", "model_names", "not_here", "of_the_server"]
-
-
-class Shelf(Protocol):
-    """The opened bundles, as REST needs them; `limen_app.library.Library` is one."""
-
-    def keys(self) -> tuple[str, ...]:
-        """Give the keys ``id@version`` of the bundles."""
-
-    def get(self, key: str) -> Bundle:
-        """Give a bundle by its key."""
-
-    def predictor(self, key: str, model: str) -> Predictor:
-        """Give a loaded model of a bundle."""
+__all__ = ["bundles", "key_of", "model_names", "of_the_server"]
 
 
-def key_of(shelf: Shelf, name: str, version: str | None = None) -> str:
+def key_of(library: Library, name: str, version: str | None = None) -> str:
     """
     Find the key of a bundle.
 
     Parameters
     ----------
-    shelf : Shelf
+    library : Library
     name : str
-        ``id@version``, or ``id`` where one version of it is open.
+        ``id@version``, or ``id``, which means its newest version.
     version : str, optional
 
     Raises
     ------
-    LookupError
-        If none is meant, or several; its text says which there are.
+    BundleNotFoundError
+        If none of that name is open; its text says which are.
     """
-    keys = tuple(shelf.keys())
-    alike = [key for key in keys if name in (key, key.rpartition("@")[0])]
-    if version is not None:
-        alike = [key for key in alike if key.rpartition("@")[2] == version] if alike else []
-    if len(alike) == 1:
-        return alike[0]
-    given = name if version is None or name in keys else f"{name}@{version}"
-    if alike:
-        raise LookupError(f"found {quoted(given)}, of which {', '.join(alike)} are open; name one")
-    ids = [key.rpartition("@")[0] for key in keys]
-    hint = nearest(given, [*keys, *ids])
-    listed = ", ".join(keys[:20]) or "none"
-    raise LookupError(f"found {quoted(given)}, {hint}open are {listed}")
+    if version is not None and name.rpartition("@")[2] != version:
+        name = f"{name}@{version}"
+    return library.resolve(name)
+
+
+def bundles(library: Library) -> Iterator[tuple[str, Bundle]]:
+    """Give the bundles that are whole, with their keys."""
+    for key in library.keys():  # noqa: SIM118
+        try:
+            yield key, library.get(key)
+        except (LimenError, OSError):
+            continue
 
 
 def model_names(bundle: Bundle, name: str | None) -> list[str]:
@@ -83,15 +69,10 @@ def model_names(bundle: Bundle, name: str | None) -> list[str]:
     raise Problem.of_faults(422, [Detail("/model", f"{found}, {hint}allowed: {listed}")])
 
 
-def not_here(error: LookupError) -> Problem:
-    """Say that an address names no bundle."""
-    return Problem(404, f"bundle: {error.args[0]}")
-
-
 @contextmanager
-def of_the_server(shelf: Shelf, key: str) -> Iterator[None]:
+def of_the_server(key: str) -> Iterator[None]:
     """
-    Answer 503 where a file of the bundle is gone or broken; paths of the server are not told.
+    Answer 503 where files of a bundle are gone or broken; places on the server are not told.
 
     Raises
     ------
@@ -100,13 +81,13 @@ def of_the_server(shelf: Shelf, key: str) -> Iterator[None]:
     """
     try:
         yield
-    except (IntegrityError, GraphError, PartMissingError, StorageError, OSError) as error:
-        text = str(error) if isinstance(error, LimenError) else "a file cannot be read"
-        place = str(shelf.get(key).path)
-        detail = _first_sentence(text.replace(f"{place}/", f"{key} ").replace(place, key))
-        raise Problem(503, f"{detail}; other bundles still answer") from error
+    except BundleNotFoundError as error:
+        raise _not_now(key, "was deleted or moved while it was open") from error
+    except (PartMissingError, FileNotFoundError) as error:
+        raise _not_now(key, "a file of it is not here") from error
+    except (LimenError, OSError) as error:
+        raise _not_now(key, "a file of it is broken or was changed") from error
 
 
-def _first_sentence(text: str) -> str:
-    """Leave out what only the owner of the files can do."""
-    return text.partition("; ")[0]
+def _not_now(key: str, what: str) -> Problem:
+    return Problem(503, f"bundle {key}: {what}; other bundles still answer")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from limen import __version__
@@ -10,12 +9,13 @@ from limen.prediction import VERDICTS
 from limen.prediction.verdict import NUMBERS
 from limen_app.limits import Limits
 from limen_app.rest.asking import IDENTIFIERS
-from limen_app.rest.choosing import Shelf
+from limen_app.rest.choosing import bundles
 from limen_app.rest.problems import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from limen.bundle import Bundle
     from limen.manifest import Column, ModelCard
+    from limen_app.library import Library
 
 __all__ = ["openapi"]
 
@@ -27,13 +27,13 @@ _NUMBER: Schema = {"type": ["number", "null"]}
 _OBJECT: Schema = {"type": "object"}
 
 
-def openapi(shelf: Shelf, limits: Limits, root: str = "") -> Schema:
+def openapi(library: Library, limits: Limits, root: str = "") -> Schema:
     """
     Describe the server.
 
     Parameters
     ----------
-    shelf : Shelf
+    library : Library
         The opened bundles; their models' inputs become the schemas of points.
     limits : Limits
     root : str
@@ -44,16 +44,16 @@ def openapi(shelf: Shelf, limits: Limits, root: str = "") -> Schema:
     dict
         An OpenAPI 3.1 document.
     """
-    bundles = {key: shelf.get(key) for key in shelf.keys()}  # noqa: SIM118
-    ids = Counter(key.rpartition("@")[0] for key in bundles)
+    whole = dict(bundles(library))
+    newest = {library.resolve(key.rpartition("@")[0]) for key in whole}
     schemas: Schema = dict(_SCHEMAS)
     questions: list[Schema] = []
-    for key, bundle in bundles.items():
+    for key, bundle in whole.items():
         for card in bundle.models.values():
             name = f"point-{key.replace('@', '-').replace('+', '-')}-{card.name}"
             schemas[name] = _point(bundle, card)
-            alone = ids[key.rpartition("@")[0]] == 1
-            questions += _questions(key, card, len(bundle.models), name, alone, limits)
+            models = len(bundle.models)
+            questions += _questions(key, card, models, name, key in newest, limits)
     schemas["question"] = {"anyOf": questions} if questions else {"not": {}}
     return {
         "openapi": "3.1.0",
@@ -64,7 +64,7 @@ def openapi(shelf: Shelf, limits: Limits, root: str = "") -> Schema:
             "behind them. The numbers are those of `limen predict --json`.",
         },
         "servers": [{"url": root or "/"}],
-        "paths": _paths(list(bundles)),
+        "paths": _paths(list(whole)),
         "components": {"schemas": schemas},
     }
 
@@ -104,7 +104,7 @@ def _parameter(column: Column) -> Schema:
 
 
 def _questions(
-    key: str, card: ModelCard, models: int, point: str, alone: bool, limits: Limits
+    key: str, card: ModelCard, models: int, point: str, newest: bool, limits: Limits
 ) -> list[Schema]:
     """Give the forms of a question to one model: by its key, and by id with the version."""
     name, _, version = key.rpartition("@")
@@ -131,7 +131,7 @@ def _questions(
     named = ["bundle", "points"] if models == 1 else ["bundle", "model", "points"]
     forms = [({"bundle": {"const": key}, "version": {"const": version}}, named)]
     short = {"bundle": {"const": name}, "version": {"const": version}}
-    forms.append((short, named if alone else [*named, "version"]))
+    forms.append((short, named if newest else [*named, "version"]))
     return [
         {
             "type": "object",
@@ -149,7 +149,7 @@ def _paths(keys: list[str]) -> Schema:
         "name": "key",
         "in": "path",
         "required": True,
-        "description": "`id@version`, or `id` where one version of it is open.",
+        "description": "`id@version`, or `id` which means its newest version.",
         "schema": {"type": "string", "examples": keys[:3]},
     }
     name = {"name": "name", "in": "path", "required": True, "schema": _TEXT}

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio.to_thread
 from anyio import CapacityLimiter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from limen.errors import BundleNotFoundError
 from limen_app.limits import Limits
 from limen_app.rest import predicting
 from limen_app.rest.bodies import read_body, refuse_other_answer
-from limen_app.rest.choosing import Shelf, key_of
+from limen_app.rest.choosing import bundles, key_of, of_the_server
 from limen_app.rest.describing import openapi
 from limen_app.rest.files import file_response
 from limen_app.rest.listing import describe, summarise
 from limen_app.rest.problems import Problem, as_json
+
+if TYPE_CHECKING:
+    from limen_app.library import Library
 
 __all__ = ["Desk"]
 
@@ -37,39 +41,39 @@ class Desk:
     limits : Limits
     """
 
-    def __init__(self, opened: Callable[[], Shelf | None], limits: Limits) -> None:
+    def __init__(self, opened: Callable[[], Library | None], limits: Limits) -> None:
         self._opened = opened
         self._limits = limits
         self._working = CapacityLimiter(limits.threads)
         self._reading = CapacityLimiter(limits.threads)
 
     @property
-    def _shelf(self) -> Shelf:
-        shelf = self._opened()
-        if shelf is None:
+    def _library(self) -> Library:
+        library = self._opened()
+        if library is None:
             detail = "the bundles are being opened; come back in a moment"
             raise Problem(503, detail, headers={"Retry-After": "2"})
-        return shelf
+        return library
 
     async def predict(self, request: Request) -> Response:
         """Answer ``POST /api/v1/predict``."""
         refuse_other_answer(request)
-        shelf = self._shelf
+        library = self._library
         if self._working.statistics().tasks_waiting >= self._limits.waiting:
             detail = "too many predictions are waiting; come back in a moment"
             raise Problem(503, detail, headers={"Retry-After": "5"})
         body = await read_body(request, self._limits)
-        work = partial(predicting.answer, shelf, body, self._limits)
+        work = partial(predicting.answer, library, body, self._limits)
         found = await anyio.to_thread.run_sync(work, limiter=self._working)
         return Response(found, media_type=_JSON)
 
     async def bundles(self, request: Request) -> Response:
         """Answer ``GET /api/v1/bundles``."""
         refuse_other_answer(request)
-        shelf = self._shelf
+        library = self._library
 
         def work() -> bytes:
-            listed = [summarise(key, shelf.get(key)) for key in shelf.keys()]  # noqa: SIM118
+            listed = [summarise(key, bundle) for key, bundle in bundles(library)]
             return as_json({"bundles": listed})
 
         return Response(await self._read(work), media_type=_JSON)
@@ -77,22 +81,30 @@ class Desk:
     async def bundle(self, request: Request) -> Response:
         """Answer ``GET /api/v1/bundles/{key}``."""
         refuse_other_answer(request)
-        shelf, key = self._named(request)
-        found = await self._read(lambda: as_json(describe(key, shelf.get(key))))
-        return Response(found, media_type=_JSON)
+        library, key = self._named(request)
+
+        def work() -> bytes:
+            with of_the_server(key):
+                return as_json(describe(key, library.get(key)))
+
+        return Response(await self._read(work), media_type=_JSON)
 
     async def file(self, request: Request) -> Response:
         """Answer ``GET /api/v1/bundles/{key}/files/{name}``."""
-        shelf, key = self._named(request)
-        name = request.path_params["name"]
-        return await self._read(lambda: file_response(shelf.get(key), key, name))
+        library, key = self._named(request)
+
+        def work() -> Response:
+            with of_the_server(key):
+                return file_response(library.get(key), key, request.path_params["name"])
+
+        return await self._read(work)
 
     async def openapi(self, request: Request) -> Response:
         """Answer ``GET /api/v1/openapi.json``."""
         refuse_other_answer(request)
-        shelf = self._shelf
+        library = self._library
         root = str(request.scope.get("app_root_path", ""))
-        found = await self._read(lambda: as_json(openapi(shelf, self._limits, root)))
+        found = await self._read(lambda: as_json(openapi(library, self._limits, root)))
         return Response(found, media_type=_JSON)
 
     async def alive(self, _: Request) -> Response:
@@ -101,15 +113,15 @@ class Desk:
 
     async def ready(self, _: Request) -> Response:
         """Answer ``GET /readyz``: the bundles are open."""
-        number = len(tuple(self._shelf.keys()))
+        number = len(tuple(self._library.keys()))
         return Response(as_json({"status": "ready", "bundles": number}), media_type=_JSON)
 
-    def _named(self, request: Request) -> tuple[Shelf, str]:
-        shelf = self._shelf
+    def _named(self, request: Request) -> tuple[Library, str]:
+        library = self._library
         try:
-            return shelf, key_of(shelf, request.path_params["key"])
-        except LookupError as error:
-            raise Problem(404, f"bundle: {error.args[0]}") from error
+            return library, key_of(library, request.path_params["key"])
+        except BundleNotFoundError as error:
+            raise Problem(404, str(error)) from error
 
     async def _read(self, work: Callable[[], Result]) -> Result:
         return await anyio.to_thread.run_sync(work, limiter=self._reading)

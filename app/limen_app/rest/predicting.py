@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from limen.errors import ColumnError, DataError, UsageError
+from limen.errors import BundleNotFoundError, ColumnError, DataError, UsageError
 from limen.prediction import about, verdict_rows
 from limen.schema.wording import pointer
 from limen_app.limits import Limits
 from limen_app.rest.asking import Asked, columns_of, read_question
 from limen_app.rest.bodies import parse
-from limen_app.rest.choosing import Shelf, key_of, model_names, of_the_server
+from limen_app.rest.choosing import key_of, model_names, of_the_server
 from limen_app.rest.problems import Detail, Problem, as_json
 
 if TYPE_CHECKING:
     from limen.prediction import Predictor
+    from limen_app.library import Library
 
 __all__ = ["answer", "verdicts_document"]
 
 
-def answer(shelf: Shelf, body: bytes, limits: Limits) -> bytes:
+def answer(library: Library, body: bytes, limits: Limits) -> bytes:
     """
     Answer the body of a request with the body of its answer.
 
@@ -28,16 +29,16 @@ def answer(shelf: Shelf, body: bytes, limits: Limits) -> bytes:
     Problem
         400, 413, 422 for what the client did; 503 where the bundle's files are gone.
     """
-    return as_json(verdicts_document(shelf, read_question(parse(body), limits), limits))
+    return as_json(verdicts_document(library, read_question(parse(body), limits), limits))
 
 
-def verdicts_document(shelf: Shelf, asked: Asked, limits: Limits) -> dict[str, Any]:
+def verdicts_document(library: Library, asked: Asked, limits: Limits) -> dict[str, Any]:
     """
     Give the verdicts on points.
 
     Parameters
     ----------
-    shelf : Shelf
+    library : Library
     asked : Asked
     limits : Limits
 
@@ -51,10 +52,12 @@ def verdicts_document(shelf: Shelf, asked: Asked, limits: Limits) -> dict[str, A
     Problem
     """
     try:
-        key = key_of(shelf, asked.bundle, asked.version)
-    except LookupError as error:
-        raise Problem.of_faults(422, [Detail("/bundle", error.args[0])]) from error
-    names = model_names(shelf.get(key), asked.model)
+        key = key_of(library, asked.bundle, asked.version)
+    except BundleNotFoundError as error:
+        detail = str(error).removeprefix("bundle: ")
+        raise Problem.of_faults(422, [Detail("/bundle", detail)]) from error
+    with of_the_server(key):
+        names = model_names(library.get(key), asked.model)
     if len(asked.points) * len(names) > limits.rows:
         many = f"points: found {len(asked.points):,} for {len(names)} models"
         raise Problem(413, f"{many}, allowed {limits.rows:,} verdicts; ask for one model")
@@ -62,8 +65,8 @@ def verdicts_document(shelf: Shelf, asked: Asked, limits: Limits) -> dict[str, A
     notes: dict[str, None] = {}
     models = []
     for name in names:
-        with of_the_server(shelf, key):
-            predictor = shelf.predictor(key, name)
+        with of_the_server(key):
+            predictor = library.predictor(key, name)
             found, said = _one_model(predictor, asked)
         rows += found
         notes |= dict.fromkeys(said)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from limen_app.limits import Limits
-from limen_app.rest.choosing import Shelf
 from limen_app.rest.desk import Desk
 from limen_app.rest.guarding import Guard, Rate
 from limen_app.rest.problems import handlers
+
+if TYPE_CHECKING:
+    from limen_app.library import Library
 
 __all__ = ["routes"]
 
 
 def routes(
-    library: Shelf | Callable[[], Shelf | None], limits: Limits | None = None
+    library: Library | Callable[[], Library | None], limits: Limits | None = None
 ) -> list[BaseRoute]:
     """
     Give the routes of REST: all of ``/api``, ``/healthz`` and ``/readyz``.
