@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from limen.active import History, Problem, Space, build, outputs_from_mapping
-from limen.active.acquisitions import entropy, straddle, targeted_variance
+from limen.active.acquisitions import entropy, misclassification, straddle, targeted_variance
 from limen.active.batches import greedy, poisson_disc
 from limen.active.feasibility import chance_of_value
 from limen.active.numbers import process_of
@@ -108,6 +109,24 @@ def test_acquisitions_are_largest_at_the_level_and_where_less_is_known():
         assert values[0] >= max(values[1:]) - 1e-12
     covariance = np.diag(variance)
     assert targeted_variance(mean, variance, covariance, 0.0, 0.0).argmax() == 0
+    rows = np.arange(3)
+    assert misclassification(mean, variance, covariance, 0.0, 0.0, rows).argmax() == 0
+
+
+def test_the_expected_misclassification_is_that_of_fits_to_what_might_be_found():
+    rng = np.random.default_rng(0)
+    mean, factor = np.array([0.2, -0.4, 1.0]), rng.normal(size=(3, 3))
+    covariance = factor @ factor.T
+    noise, level = 0.1, 0.1
+    found = misclassification(mean, covariance.diagonal(), covariance, level, noise, np.arange(2))
+    for i in range(2):
+        spread = covariance[i, i] + noise
+        told = rng.normal(mean[i], np.sqrt(spread), 20_000)
+        later = mean + (told[:, None] - mean[i]) * covariance[i] / spread
+        std = np.sqrt(covariance.diagonal() - covariance[i] ** 2 / spread)
+        before = ndtr(-np.abs(mean - level) / np.sqrt(covariance.diagonal())).sum()
+        after = ndtr(-np.abs(later - level) / std).sum(axis=1).mean()
+        assert found[i] == pytest.approx(before - after, abs=0.02)
 
 
 def test_a_greedy_batch_does_not_ask_twice_what_one_point_tells():
@@ -128,7 +147,7 @@ def test_a_poisson_disc_keeps_away_from_pending_points():
 # Strategy
 
 
-@pytest.mark.parametrize("acquisition", ["straddle", "entropy", "timse"])
+@pytest.mark.parametrize("acquisition", ["misclassification", "straddle", "entropy", "timse"])
 @pytest.mark.parametrize("batch", ["greedy", "poisson", "top"])
 def test_points_are_asked_near_the_contour_and_none_twice(acquisition, batch):
     strategy = build("level-set", problem(), {"acquisition": acquisition, "batch": batch})

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limen.active.acquisitions import ACQUISITIONS, entropy, straddle, targeted_variance
+from limen.active.acquisitions import (
+    ACQUISITIONS,
+    entropy,
+    misclassification,
+    straddle,
+    targeted_variance,
+)
 from limen.active.batches import BATCHES, greedy, poisson_disc
 from limen.active.estimating import SURROGATES, estimate_by_process, fit_history
 from limen.active.feasibility import chance_of_value
@@ -24,6 +30,10 @@ Floats = NDArray[np.float64]
 
 # Candidates, of the most promising, that a batch is chosen from jointly.
 _JOINT = 512
+# Of them, those by which the variance at contours falls most are looked at one step ahead.
+_AHEAD = 128
+# Variance of an evaluation, in units of the spread of the values.
+_NUGGET = 1e-6
 # Standard deviations within which a point lies in the uncertain band.
 _BAND = 2.0
 
@@ -37,7 +47,8 @@ class LevelSet:
     problem : Problem
         Each threshold of each output is sought; at least one output has one.
     acquisition : str
-        ``timse`` (targeted variance), ``entropy`` (of the exclusion) or ``straddle``.
+        ``misclassification`` (of all points, expected after the evaluation), ``timse`` (targeted
+        variance), ``entropy`` (of the exclusion) or ``straddle``.
     batch : str
         ``greedy`` (joint conditioning), ``poisson`` (Poisson disc in the uncertain band) or
         ``top``.
@@ -63,7 +74,7 @@ class LevelSet:
         self,
         problem: Problem,
         *,
-        acquisition: str = "timse",
+        acquisition: str = "misclassification",
         batch: str = "greedy",
         surrogate: str = "process",
         fidelity: str = "auto",
@@ -202,22 +213,39 @@ class LevelSet:
         variance: Floats,
         scale: Floats,
         chance: Floats,
-        covariances: Sequence[Floats] | None = None,
+        covariances: Sequence[Floats] = (),
     ) -> Floats:
         """Value of the acquisition for the contour that each candidate teaches most about."""
-        values = []
-        for j, output in enumerate(self._problem.outputs):
-            for level in output.levels:
-                m, v, at = mean[:, j] / scale[j], variance[:, j] / scale[j] ** 2, level / scale[j]
-                if self._acquisition == "entropy":
-                    values.append(entropy(m, v, at))
-                elif self._acquisition == "timse" and covariances is not None:
-                    values.append(targeted_variance(m, v, covariances[j] / scale[j] ** 2, at, 1e-6))
-                else:
-                    values.append(straddle(m, v, at))
-        if self._acquisition == "timse" and covariances is not None:
-            best = np.sum(values, axis=0)
+        # By output and threshold, in units of the spread of the values.
+        contours = [
+            (mean[:, j] / scale[j], variance[:, j] / scale[j] ** 2, level / scale[j])
+            for j, output in enumerate(self._problem.outputs)
+            for level in output.levels
+        ]
+        shares = [
+            covariance / scale[j] ** 2
+            for j, covariance in enumerate(covariances)
+            for _ in self._problem.outputs[j].levels
+        ]
+        if self._acquisition == "entropy":
+            best = np.max([entropy(m, v, at) for m, v, at in contours], axis=0)
+        elif not shares or self._acquisition == "straddle":
+            best = np.max([straddle(m, v, at) for m, v, at in contours], axis=0)
         else:
-            best = np.max(values, axis=0)
+            falls = [
+                targeted_variance(m, v, c, at, _NUGGET)
+                for (m, v, at), c in zip(contours, shares, strict=True)
+            ]
+            best = np.sum(falls, axis=0)
         # Where evaluations rather fail, a point is worth less, whatever the sign of its value.
-        return np.asarray(best - (1 - chance) * (np.ptp(best) + np.abs(best)))
+        best = best - (1 - chance) * (np.ptp(best) + np.abs(best))
+        if not shares or self._acquisition != "misclassification":
+            return np.asarray(best)
+        rows = np.argsort(-best, kind="stable")[:_AHEAD]
+        ahead = np.full(len(best), -np.inf)
+        falls = [
+            misclassification(m, v, c, at, _NUGGET, rows)
+            for (m, v, at), c in zip(contours, shares, strict=True)
+        ]
+        ahead[rows] = chance[rows] * np.sum(falls, axis=0)
+        return ahead

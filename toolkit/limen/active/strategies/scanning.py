@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from limen.active.diversity import farthest_first
 from limen.active.keys import keys
 from limen.active.oversampling import smote_points, surroundings
-from limen.active.problem import Estimate, History, Problem, Proposal
+from limen.active.problem import OK, Estimate, History, Problem, Proposal
 from limen.active.streaming import (
     best_of,
     blocks,
@@ -48,6 +48,8 @@ MODES = ("regressor", "classifier")
 _CHOICE = 10
 # Deeper than any candidate that is expected to give a value lies outside the target.
 _BROKEN = 1e6
+# Known points, for each parameter, around which candidates are drawn.
+_PARENTS = 3
 
 
 class NetworkScan:
@@ -249,6 +251,17 @@ class NetworkScan:
             return self._target.depth(predicted, network.scale)
         return np.asarray(predicted[:, : len(self._target.intervals)].prod(axis=1) - 0.5)
 
+    def _nearest(self, told: History, inside: Floats, scale: Floats) -> NDArray[np.intp]:
+        """Give the rows in the target; while they are few, with those that came nearest to it."""
+        members = np.flatnonzero(inside == 1)
+        wanted = _PARENTS * self._problem.d
+        if self._classify or len(members) >= wanted:
+            return members
+        told_values = np.flatnonzero(told.status == OK)
+        depth = self._target.depth(told.values[told_values], scale)
+        nearest = told_values[np.argsort(-depth, kind="stable")[:wanted]]
+        return np.union1d(members, nearest)
+
     def _chosen(
         self,
         network: Network,
@@ -277,7 +290,8 @@ class NetworkScan:
             yield from blocks(self._problem, self._candidates, rng, taken)
             if self._problem.pool is None:
                 number = int(self._local * self._candidates)
-                near = surroundings(self._problem.space, told.points[inside == 1], number, rng)
+                parents = told.points[self._nearest(told, inside, network.scale)]
+                near = surroundings(self._problem.space, parents, number, rng)
                 yield near[untaken(near, taken)]
 
         points, scores = best_of(stream(), score, _CHOICE * n)

@@ -45,7 +45,7 @@ def fit_difference(
     residual, error : ndarray, shape (n,)
         These values, standardised, and their standard errors.
     source : CoregionalPosterior
-        Of the approximation alone, a single output with the kernel ``matern``.
+        Of the approximation alone, a single output.
 
     Returns
     -------

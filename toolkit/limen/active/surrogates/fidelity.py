@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from limen.active.surrogates.coregional import CoregionalPosterior, posterior_of
 from limen.active.surrogates.difference import fit_difference
 from limen.active.surrogates.multitask import fit_multitask
+from limen.active.surrogates.processes import fit_process
 from limen.errors import UsageError
 
 __all__ = ["METHODS", "Averaged", "Fit", "Surrogate", "fit_with_approximation", "guard_weight"]
@@ -31,6 +32,9 @@ METHODS = ("auto", "none", "ar1", "multitask")
 
 MOST_SOURCE_ROWS = 600
 """Values of an approximation that a process takes; of more, an even share is taken."""
+
+MOST_EXPENSIVE = 500
+"""With more expensive values an approximation has nothing left to say, and is left out."""
 
 LEAST_ROWS = 4
 """With fewer expensive values nothing can be compared: the approximation is believed."""
@@ -60,6 +64,10 @@ class Surrogate(Protocol):
 
     def conditioned(self, points: Floats) -> Surrogate:
         """Take points as if told, at their means."""
+        ...
+
+    def leave_one_out(self, output: int) -> Floats:
+        """Log densities of the values of an output, each predicted from all others."""
         ...
 
 
@@ -127,6 +135,16 @@ class Averaged:
         """Take points as if told, at their means: the spread of each posterior falls."""
         informed = tuple(item and item.conditioned(points) for item in self.informed)
         return replace(self, plain=self.plain.conditioned(points), informed=informed)
+
+    def leave_one_out(self, output: int) -> Floats:
+        """Log densities of the values of an output by the mixture, each predicted from others."""
+        plain, informed = self.plain.leave_one_out(output), self.informed[output]
+        if informed is None:
+            return plain
+        w = self.weights[output]
+        with np.errstate(divide="ignore"):
+            parts = np.log(w) + informed.leave_one_out(0), np.log(1 - w) + plain
+        return np.logaddexp(*parts)
 
 
 def guard_weight(informed: Floats, plain: Floats) -> float:
@@ -208,7 +226,8 @@ def fit_with_approximation(
     for output in range(values.shape[1]):
         best, say = None, 0.0
         told = _Column(points, values[:, output], errors[:, output], fidelity)
-        for level in sorted(set(fidelity[~real].tolist())):
+        enough = len(told.at(0)[0]) > MOST_EXPENSIVE
+        for level in [] if enough else sorted(set(fidelity[~real].tolist())):
             key = f"{output}/{level}"
             found = _informed(told, level, method, known.get(key))
             if found is None:
@@ -239,14 +258,10 @@ class _Column:
 
 
 def _say(candidate: CoregionalPosterior, plain: Surrogate, output: int, told: _Column) -> float:
-    """Weigh a candidate against the plain fit, or against one of ours if that cannot be judged."""
-    x, y, e = told.at(0)
-    if len(x) < LEAST_ROWS:
+    """Weigh a candidate against the plain fit."""
+    if len(told.at(0)[0]) < LEAST_ROWS:
         return 1.0
-    if isinstance(plain, CoregionalPosterior):
-        return guard_weight(candidate.leave_one_out(0), plain.leave_one_out(output))
-    alone = fit_multitask(x, y[:, None], e[:, None])
-    return guard_weight(candidate.leave_one_out(0), alone.leave_one_out(0))
+    return guard_weight(candidate.leave_one_out(0), plain.leave_one_out(output))
 
 
 def _informed(
@@ -268,9 +283,8 @@ def _informed(
     digest = zlib.crc32(np.concatenate([x_low.ravel(), y_low, e_low]).tobytes())
     numbers = dict(known or {})
     if numbers.get("digest") != digest:
-        half = slice(None, None, 2 if len(x_low) > MOST_SOURCE_ROWS // 2 else 1)
-        fitted = fit_multitask(x_low[half], y_low[half, None], e_low[half, None])
-        numbers = dict(fitted.hyperparameters) | {"digest": digest}
+        (fitted,) = fit_process(x_low, y_low[:, None], e_low[:, None]).fits
+        numbers = dict(fitted) | {"digest": digest}
     first = np.zeros(len(x_low), np.intp)
     source = posterior_of(numbers, x_low, first, y_low, e_low, (0,))
     return _joined(source, (x_low, y_low, e_low), (x, y, e)), numbers
@@ -291,16 +305,14 @@ def _joined(
     few = len(x) < LEAST_ROWS or float(y.std()) == 0
     centre, scale = (low["centre"][0], low["scale"][0]) if few else (y.mean(), y.std())
     found = fit_difference(x, (y - centre) / scale, e / scale, source)
-    size, factor = low["terms"][0]["tasks"][0][0], found["factor"]
-    shared = {
-        "kernel": low["terms"][0]["kernel"],
-        "lengths": low["terms"][0]["lengths"],
-        "tasks": [[size, size * factor], [size * factor, size * factor**2]],
-    }
+    factor, constant = found["factor"], low["constants"][0]
+    both = np.array([[1.0, factor], [factor, factor**2]])
+    shared = [
+        dict(term) | {"tasks": (term["tasks"][0][0] * both).tolist()} for term in low["terms"]
+    ]
     left = {"kernel": "matern", "lengths": found["lengths"]}
-    constant = low["constants"][0]
     numbers = {
-        "terms": [shared, left | {"tasks": [[0.0, 0.0], [0.0, found["amplitude"]]]}],
+        "terms": [*shared, left | {"tasks": [[0.0, 0.0], [0.0, found["amplitude"]]]}],
         "noise": [low["noise"][0], found["noise"]],
         "slopes": [[0.0] * x.shape[1]] * 2,
         "constants": [constant, found["constant"] + factor * constant],
