@@ -32,6 +32,7 @@ EXIT_CODES: tuple[tuple[type[errors.LimenError], int], ...] = (
 _VERBS = {
     "add-model": ("limen.cli.modelling", "adopt_model"),
     "campaign": ("limen.cli.running", "campaign"),
+    "app": ("limen.cli.serving", "serve_app"),
     "cache": ("limen.cli.fetching", "cache"),
     "check": ("limen.cli.inspecting", "check_bundle"),
     "cite": ("limen.cli.inspecting", "cite_bundle"),
