@@ -515,6 +515,12 @@ def test_a_masked_target_of_a_near_row_is_nan(tmp_path):
     assert found["target"][1, 0] == float(values["loglike"][60] < -3.0)
 
 
+def test_of_a_point_beyond_any_scale_all_rows_are_far(predictors):
+    found = predictors["cls"].verdicts(CENTRE | {"g": 1.7e308}, nearest=3).neighbours
+    assert (found["row"] >= 0).all()
+    assert np.isinf(found["distance"]).all()
+
+
 def test_more_neighbours_than_rows_are_all_rows(predictors):
     found = predictors["cls"].verdicts(CENTRE, nearest=5000).neighbours
     assert found["row"].shape == (1, 1200)

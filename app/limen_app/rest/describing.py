@@ -90,17 +90,16 @@ def _parameter(column: Column) -> Schema:
         words.append(f"stored from {column.range[0]:g} to {column.range[1]:g}")
     if column.description:
         words.append(column.description)
-    value: Schema = {"type": ["number", "null"], "minimum": -1e18, "maximum": 1e18}
     quantity = {
         "type": "object",
         "properties": {
-            "value": value,
+            "value": _NUMBER,
             "unit": {"type": "string", "maxLength": 60, "examples": [column.unit]},
         },
         "required": ["value"],
         "additionalProperties": False,
     }
-    return {"description": " ".join(words)[:_LONGEST_TEXT], "anyOf": [value, quantity]}
+    return {"description": " ".join(words)[:_LONGEST_TEXT], "anyOf": [_NUMBER, quantity]}
 
 
 def _questions(

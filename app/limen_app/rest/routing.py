@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -49,8 +50,11 @@ def routes(
     ]
     health = [Route("/healthz", desk.alive), Route("/readyz", desk.ready)]
     watched = _application(health, 0)
+    mount = Mount("/api", app=_application(api, bounds.requests_per_minute))
+    # A line break in an address is a letter too; without it the pages would answer.
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
     return [
-        Mount("/api", app=_application(api, bounds.requests_per_minute)),
+        mount,
         *(Route(route.path, watched) for route in health),
     ]
 

@@ -70,7 +70,8 @@ class Neighbours:
             "target": np.full((len(X), k), np.nan),
         }
         for position in np.flatnonzero(np.isfinite(X).all(axis=1) & (k > 0)):
-            square = ((scaled - self._scaled(X[position])) ** 2).sum(axis=1)
+            with np.errstate(over="ignore"):  # Of a point beyond any scale all rows are far.
+                square = ((scaled - self._scaled(X[position])) ** 2).sum(axis=1)
             near = np.argpartition(square, k - 1)[:k]
             near = near[np.lexsort((rows[near], square[near]))]
             found["row"][position] = rows[near]
