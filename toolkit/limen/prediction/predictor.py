@@ -211,7 +211,7 @@ class Predictor:
         )
 
     def _judge_rows(
-        self, read: Points
+        self, read: Points, *, explained: bool = True
     ) -> tuple[Array, dict[str, Array], list[tuple[str, ...]], Array]:
         """Give verdicts, numbers, reasons, and the model's numbers outside of the domain."""
         n = len(read.X)
@@ -226,7 +226,8 @@ class Predictor:
             self._answer(outputs, inside, whole[inside], verdict, numbers, reasons)
             outside = whole[~inside]
             verdict[outside] = CODE["outside_domain"]
-            self._explain(read, outside, outputs["domain_score"][~inside], reasons)
+            if explained:
+                self._explain(read, outside, outputs["domain_score"][~inside], reasons)
             extrapolated[outside] = self._judge.number(outputs)[~inside]
         return verdict, numbers, reasons, extrapolated
 
@@ -311,6 +312,26 @@ class Predictor:
             If the names and ``fixed`` are not exactly the inputs of the model.
         """
         return bind(self, names, dict(fixed or {}))
+
+    def outline(self, X: Array) -> tuple[Array, dict[str, Array]]:
+        """
+        Give verdicts and numbers without reasons: for pictures of many points.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, d)
+            Points, in the inputs' order and units.
+
+        Returns
+        -------
+        (ndarray of int8, dict of str to ndarray), shape (n,) each
+            Positions in ``VERDICTS``, and the numbers of `Verdicts`, as :meth:`verdicts` gives
+            them: NaN where a point is not valid or outside the domain.
+        """
+        read = Points(np.array(X, dtype=np.float64))
+        self._refuse_categories(read)
+        verdict, numbers, _, _ = self._judge_rows(read, explained=False)
+        return verdict, numbers
 
     def values(self, X: Array, nothing: float) -> Array:
         """
