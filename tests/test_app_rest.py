@@ -27,8 +27,13 @@ from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
 from openapi_spec_validator import validate  # noqa: E402
 from schemathesis import GenerationMode  # noqa: E402
 from starlette.applications import Starlette  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
+from starlette.requests import Request  # noqa: E402
+from starlette.responses import Response  # noqa: E402
+from starlette.routing import Route  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
 
+from limen_app.headers import PageHeaders  # noqa: E402
 from limen_app.library import Library  # noqa: E402
 from limen_app.limits import Limits  # noqa: E402
 from limen_app.rest import routes  # noqa: E402
@@ -519,6 +524,23 @@ def test_other_sites_get_nothing_and_no_cookie_is_set(client: TestClient) -> Non
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_pages_load_scripts_and_pictures_from_their_server_only() -> None:
+    def page(_: Request) -> Response:
+        return Response("<p>")
+
+    middleware = [Middleware(PageHeaders)]
+    pages = Starlette(routes=[Route("/", page), *routes(lambda: None, FREE)], middleware=middleware)
+    client = TestClient(pages)
+    headers = client.get("/").headers
+    policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'self'"
+    assert "unsafe" not in policy["script-src"]
+    assert policy["script-src"].startswith("'self' blob: 'sha256-")
+    assert policy["img-src"] == "'self' data: blob:"
+    assert headers["referrer-policy"] == "same-origin"
+    assert "sandbox" in client.get("/healthz").headers["content-security-policy"]
 
 
 def test_points_are_not_logged(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:

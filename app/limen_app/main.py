@@ -1,8 +1,13 @@
 """The script that streamlit runs: it leads to the page that the address names."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from limen_app.pages import all_pages
 
-st.set_page_config(page_title="Limen", page_icon=":material/contrast:", layout="wide")
+# A named icon would be fetched from another host.
+ICON = str(Path(__file__).with_name("icon.svg"))
+
+st.set_page_config(page_title="Limen", page_icon=ICON, layout="wide")
 st.navigation(all_pages()).run()

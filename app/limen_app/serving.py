@@ -32,16 +32,23 @@ def application() -> App:
     streamlit.App
         An ASGI application.
     """
+    from starlette.middleware import Middleware
     from streamlit import App
     from streamlit.web.bootstrap import load_config_options
 
+    from limen_app.headers import PageHeaders
     from limen_app.rest import routes
 
     limits = Limits.from_environment()
     load_config_options(options(limits))
     begin()
     script = Path(__file__).with_name("main.py")
-    return App(script, routes=routes(offered_now, limits), on_script_error=_tell)
+    return App(
+        script,
+        routes=routes(offered_now, limits),
+        middleware=[Middleware(PageHeaders)],
+        on_script_error=_tell,
+    )
 
 
 def _tell(error: Exception) -> bool:
