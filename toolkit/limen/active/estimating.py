@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limen.active.problem import CENSORED, Estimate, History, Problem
+from limen.active.remembering import Lately
 from limen.active.surrogates.fidelity import Surrogate, fit_with_approximation
 from limen.active.surrogates.multitask import fit_multitask
 from limen.active.surrogates.processes import MOST_ROWS, fit_process
@@ -22,6 +25,8 @@ Floats = NDArray[np.float64]
 SURROGATES = ("process", "multitask", "espejo")
 """A process for each output, one over all of them, and the form of ATL-PHYS-PUB-2022-045."""
 
+# Fits whose covariances have so many entries together are remembered.
+_fits: Lately[Surrogate] = Lately(10_000_000)
 # Rounds in which a bound is replaced by what is expected beyond it.
 _BOUND_ROUNDS = 2
 
@@ -83,12 +88,31 @@ def fit_history(
 
     Notes
     -----
+    The last fits are remembered: pictures and stated errors ask for the same ones again.
+
     A censored value is a bound. The process is fitted without it, then with the mean and the
     spread of what it expects beyond the bound in its place, as in one step of expectation
     maximisation.
     """
     valued = np.isfinite(history.values).any(axis=1) & np.isin(history.status, (0, CENSORED))
     rows = history.rows(valued)
+    key = _key(problem, rows, memory.get("hyperparameters"), surrogate, fidelity)
+    size = len(problem.outputs) * len(rows.points) ** 2
+    return _fits.get(key, size, lambda: _fitted(problem, rows, memory, surrogate, fidelity))
+
+
+def _key(problem: Problem, rows: History, previous: Any, *words: str) -> bytes:
+    digest = sha256()
+    told = [[output.name, output.censored, output.levels.tolist()] for output in problem.outputs]
+    digest.update(json.dumps([told, previous, words], sort_keys=True).encode())
+    for array in (rows.points, rows.values, rows.errors, rows.status, rows.fidelity):
+        digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    return digest.digest()
+
+
+def _fitted(
+    problem: Problem, rows: History, memory: Mapping[str, Any], surrogate: str, fidelity: str
+) -> Surrogate:
     bound = rows.status == CENSORED
     levels = [output.levels for output in problem.outputs]
     previous = memory.get("hyperparameters")
