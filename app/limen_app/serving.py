@@ -36,6 +36,7 @@ def application() -> App:
     from streamlit import App
     from streamlit.web.bootstrap import load_config_options
 
+    from limen_app.component import table_routes
     from limen_app.headers import PageHeaders
     from limen_app.rest import routes
 
@@ -45,7 +46,7 @@ def application() -> App:
     script = Path(__file__).with_name("main.py")
     return App(
         script,
-        routes=routes(offered_now, limits),
+        routes=[*routes(offered_now, limits), *table_routes(offered_now)],
         middleware=[Middleware(PageHeaders)],
         on_script_error=_tell,
     )

@@ -104,7 +104,12 @@ class Browser:
         return self.index.sample(SAMPLE)
 
     def view(
-        self, charts: Sequence[Chart], filters: Filters, *, sampled: bool = False
+        self,
+        charts: Sequence[Chart],
+        filters: Filters,
+        *,
+        sampled: bool = False,
+        tick: Tick | None = None,
     ) -> list[Tables]:
         """
         Give the tables of charts, each under the filters on columns that it does not show.
@@ -115,15 +120,17 @@ class Browser:
         filters : mapping of str to Filter
         sampled : bool
             From the sample, not scaled up.
+        tick : callable, optional
+            Told the share of rows that is done; may raise to stop the work.
 
         Returns
         -------
         list of dict of str to ndarray
             ``count``; ``sum`` (weighted), ``best`` (-2 delta ln L, infinity without samples),
             ``hits`` and ``labelled`` (excluded). A histogram has n + 4 cells: not positive, below,
-            the bins, above, not valid. A map has its n x m bins, and ``outside``: rows in none.
+            the bins, above, not valid. A map has its n x m bins.
         """
-        return self._filled(charts, filters, (), sampled, None)
+        return self._filled(charts, filters, (), sampled, tick)
 
     def cubes(
         self,
