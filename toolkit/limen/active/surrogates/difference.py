@@ -50,26 +50,30 @@ def fit_difference(
     Returns
     -------
     dict
-        ``factor`` (ρ) and ``constant`` (b) for standardised f, ``amplitude`` (variance of δ),
-        ``lengths`` (d,) and ``noise`` (a variance).
+        ``factor`` (ρ) and ``constant`` (b) for standardised f, ``noise`` (a variance), and
+        ``terms`` of δ, one for each of the approximation: ``kernel``, ``lengths`` (d,),
+        ``amplitude`` (a variance) and ``mixing`` (d, d) where the approximation has one.
 
     Notes
     -----
     Source: M. Kennedy and A. O'Hagan, Predicting the output from a complex computer code when
     fast approximations are available, Biometrika 87 (2000) 1, equation 1; fitted level by level
-    as by L. Le Gratiet and J. Garnier, arXiv:1210.0686. That δ varies over similar lengths is
-    our own assumption: three hundred cheap points know them better than twenty dear ones.
+    as by L. Le Gratiet and J. Garnier, arXiv:1210.0686. That δ varies over similar
+    lengths, in the same mixtures of the parameters, is our own assumption: three hundred cheap
+    points know them better than twenty dear ones.
     """
     torch, gpytorch, botorch = libraries()
-    told = source.hyperparameters
+    told, d = source.hyperparameters, points.shape[1]
     centre, scale = told["centre"][0], told["scale"][0]
     mean = (source.mean_std(points)[0][:, 0] - centre) / scale
     spread = source.covariance(points, points, 0) / scale**2
-    lengths = np.array(told["terms"][0]["lengths"])
-    arrays = (points, residual, error, mean, spread, np.log(lengths))
-    x, y, e, f, c, start = (torch.tensor(array, dtype=torch.float64) for array in arrays)
+    lengths = np.log([term["lengths"] for term in told["terms"]])
+    mixed = [points @ np.array(term.get("mixing", np.eye(d))).T for term in told["terms"]]
+    arrays = (points, residual, error, mean, spread, lengths, np.stack(mixed))
+    x, y, e, f, c, start, mixtures = (torch.tensor(a, dtype=torch.float64) for a in arrays)
     likelihood = gpytorch.likelihoods.FixedNoiseGaussianLikelihood(e**2 + LEAST_NOISE)
-    model = _model((torch, gpytorch, botorch), (x, y, f, c, start), likelihood)
+    told_to = (x, y, f, c, start, mixtures)
+    model = _model((torch, gpytorch, botorch), told_to, likelihood)
     with torch.no_grad():
         slope = float((y * f).sum() / (f * f).sum()) if float((f * f).sum()) > 0 else 0.0
         model.factor.fill_(max(-1.5, min(1.5, slope)))
@@ -81,19 +85,23 @@ def fit_difference(
         warnings.simplefilter("ignore")
         botorch.optim.fit.fit_gpytorch_mll_scipy(objective, options={"maxiter": _ITERATIONS})
     with torch.no_grad():
+        pairs = zip(model.lengths.exp().tolist(), model.amplitude.exp().tolist(), strict=True)
         return {
             "factor": model.factor.item(),
             "constant": model.constant.item(),
-            "amplitude": model.amplitude.exp().item(),
-            "lengths": model.lengths.exp().tolist(),
+            "terms": [
+                {"kernel": "matern", "lengths": lengths, "amplitude": amplitude}
+                | {key: term[key] for key in ("mixing",) if key in term}
+                for term, (lengths, amplitude) in zip(told["terms"], pairs, strict=True)
+            ],
             "noise": model.noise.exp().item() + LEAST_NOISE,
         }
 
 
 def _model(libraries: tuple[Any, Any, Any], told: Any, likelihood: Any) -> Any:
-    """Build the process with its priors; ``told`` holds points, values, f, its covariance."""
+    """Build the process; ``told``: points, values, f, its covariance, lengths, mixtures."""
     torch, gpytorch, botorch = libraries
-    x, y, f, c, start = told
+    x, y, f, c, start, mixtures = told
     process, mixin = gpytorch.models.ExactGP, botorch.models.gpytorch.GPyTorchModel
 
     class Difference(process, mixin):  # type: ignore[misc, valid-type]
@@ -101,7 +109,8 @@ def _model(libraries: tuple[Any, Any, Any], told: Any, likelihood: Any) -> Any:
             super().__init__(x, y, likelihood)
             normal = gpytorch.priors.NormalPrior
             for name, (centre, spread) in _PRIORS.items():
-                self.register_parameter(name, torch.nn.Parameter(torch.zeros((), dtype=x.dtype)))
+                shape = start.shape[:1] if name == "amplitude" else ()
+                self.register_parameter(name, torch.nn.Parameter(torch.zeros(shape, dtype=x.dtype)))
                 self.register_prior(f"{name}_prior", normal(centre, spread), name)
             self.register_parameter("lengths", torch.nn.Parameter(start.clone()))
             # The prior of BoTorch's lengths, and closeness to those of the approximation
@@ -111,11 +120,11 @@ def _model(libraries: tuple[Any, Any, Any], told: Any, likelihood: Any) -> Any:
             self.register_prior("close_prior", close, "lengths")
 
         def forward(self, points: Any) -> Any:
-            scaled = points / self.lengths.exp()
-            squared = (scaled[:, None, :] - scaled[None, :, :]).square().sum(-1)
+            scaled = mixtures / self.lengths.exp()[:, None, :]
+            squared = (scaled[:, :, None, :] - scaled[:, None, :, :]).square().sum(-1)
             distance = torch.sqrt(5 * squared + 1e-12)
             matern = (1 + distance + distance**2 / 3) * torch.exp(-distance)
-            covariance = self.amplitude.exp() * matern + self.factor**2 * c
+            covariance = (self.amplitude.exp()[:, None, None] * matern).sum(0) + self.factor**2 * c
             covariance = covariance + self.noise.exp() * torch.eye(len(points), dtype=x.dtype)
             mean = self.factor * f + self.constant
             return gpytorch.distributions.MultivariateNormal(mean, covariance)

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from limen.active.surrogates.averaging import Averaged, Surrogate, guard_weight
 from limen.active.surrogates.coregional import CoregionalPosterior, posterior_of
 from limen.active.surrogates.difference import fit_difference
 from limen.active.surrogates.multitask import fit_multitask
@@ -39,36 +40,8 @@ MOST_EXPENSIVE = 500
 LEAST_ROWS = 4
 """With fewer expensive values nothing can be compared: the approximation is believed."""
 
-# Standard errors by which an approximation must be worse before it loses half of its say: three
-# hundred cheap points are evidence, too.
-_TRUST = 1.0
 # A say below this costs more time than it is worth.
 _LEAST_WEIGHT = 0.01
-
-
-class Surrogate(Protocol):
-    """What is needed of a posterior."""
-
-    @property
-    def hyperparameters(self) -> Mapping[str, Any]:
-        """Plain data for JSON."""
-        ...
-
-    def mean_std(self, u: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation, each of shape (n, m)."""
-        ...
-
-    def covariance(self, a: Floats, b: Floats, output: int) -> Floats:
-        """Posterior covariance of an output, shape (n_a, n_b)."""
-        ...
-
-    def conditioned(self, points: Floats) -> Surrogate:
-        """Take points as if told, at their means."""
-        ...
-
-    def leave_one_out(self, output: int) -> Floats:
-        """Log densities of the values of an output, each predicted from all others."""
-        ...
 
 
 class Fit(Protocol):
@@ -79,99 +52,6 @@ class Fit(Protocol):
     ) -> Surrogate:
         """Fit values, shape (n, m), at points of shape (n, d)."""
         ...
-
-
-@dataclass(frozen=True)
-class Averaged:
-    """
-    Average of two posteriors, output by output.
-
-    Attributes
-    ----------
-    plain : Surrogate
-        Of the expensive values alone, for all outputs.
-    informed : tuple of CoregionalPosterior or None
-        Of each output with its approximation.
-    weights : tuple of float
-        Say of ``informed``, from 0 to 1.
-    memory : mapping
-        Plain data from which the next fit starts.
-    """
-
-    plain: Surrogate
-    informed: tuple[CoregionalPosterior | None, ...]
-    weights: tuple[float, ...]
-    memory: Mapping[str, Any]
-
-    @property
-    def hyperparameters(self) -> dict[str, Any]:
-        """Plain data for JSON: those of ``plain``, and ``fidelity``."""
-        return dict(self.plain.hyperparameters) | {"fidelity": dict(self.memory)}
-
-    def mean_std(self, u: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the average, each of shape (n, m)."""
-        mean, std = (np.array(array) for array in self.plain.mean_std(u))
-        for i, (informed, w) in enumerate(zip(self.informed, self.weights, strict=True)):
-            if informed is not None:
-                other, spread = (array[:, 0] for array in informed.mean_std(u))
-                between = w * (1 - w) * (other - mean[:, i]) ** 2
-                std[:, i] = np.sqrt(w * spread**2 + (1 - w) * std[:, i] ** 2 + between)
-                mean[:, i] += w * (other - mean[:, i])
-        return mean, std
-
-    def covariance(self, a: Floats, b: Floats, output: int) -> Floats:
-        """Posterior covariance of an output of the average, shape (n_a, n_b)."""
-        plain = self.plain.covariance(a, b, output)
-        informed, w = self.informed[output], self.weights[output]
-        if informed is None:
-            return plain
-        apart = [
-            informed.mean_std(u)[0][:, 0] - self.plain.mean_std(u)[0][:, output] for u in (a, b)
-        ]
-        between = w * (1 - w) * np.outer(*apart)
-        return w * informed.covariance(a, b, 0) + (1 - w) * plain + between
-
-    def conditioned(self, points: Floats) -> Averaged:
-        """Take points as if told, at their means: the spread of each posterior falls."""
-        informed = tuple(item and item.conditioned(points) for item in self.informed)
-        return replace(self, plain=self.plain.conditioned(points), informed=informed)
-
-    def leave_one_out(self, output: int) -> Floats:
-        """Log densities of the values of an output by the mixture, each predicted from others."""
-        plain, informed = self.plain.leave_one_out(output), self.informed[output]
-        if informed is None:
-            return plain
-        w = self.weights[output]
-        with np.errstate(divide="ignore"):
-            parts = np.log(w) + informed.leave_one_out(0), np.log(1 - w) + plain
-        return np.logaddexp(*parts)
-
-
-def guard_weight(informed: Floats, plain: Floats) -> float:
-    """
-    Say of an approximation, by log densities of the expensive values, each left out in turn.
-
-    Parameters
-    ----------
-    informed, plain : ndarray, shape (n,)
-        With and without the approximation, of the same values in the same order.
-
-    Returns
-    -------
-    float
-        Φ(z + 1), where z is the mean gain over its standard error: one half where the
-        approximation is worse by one standard error.
-
-    Examples
-    --------
-    >>> gain = np.array([0.5, 0.7, 0.6, 0.4])
-    >>> round(guard_weight(gain, 0 * gain), 2), round(guard_weight(-gain, 0 * gain), 2)
-    (1.0, 0.0)
-    """
-    gain = informed - plain
-    error = float(gain.std(ddof=1)) / math.sqrt(len(gain))
-    z = float(gain.mean()) / max(error, 1e-12)
-    return 0.5 * math.erfc(-(z + _TRUST) / math.sqrt(2))
 
 
 def fit_with_approximation(
@@ -283,8 +163,8 @@ def _informed(
     digest = zlib.crc32(np.concatenate([x_low.ravel(), y_low, e_low]).tobytes())
     numbers = dict(known or {})
     if numbers.get("digest") != digest:
-        (fitted,) = fit_process(x_low, y_low[:, None], e_low[:, None]).fits
-        numbers = dict(fitted) | {"digest": digest}
+        (found,) = fit_process(x_low, y_low[:, None], e_low[:, None]).fits
+        numbers = dict(found) | {"digest": digest}
     first = np.zeros(len(x_low), np.intp)
     source = posterior_of(numbers, x_low, first, y_low, e_low, (0,))
     return _joined(source, (x_low, y_low, e_low), (x, y, e)), numbers
@@ -310,9 +190,9 @@ def _joined(
     shared = [
         dict(term) | {"tasks": (term["tasks"][0][0] * both).tolist()} for term in low["terms"]
     ]
-    left = {"kernel": "matern", "lengths": found["lengths"]}
+    left = [term | {"tasks": [[0.0, 0.0], [0.0, term["amplitude"]]]} for term in found["terms"]]
     numbers = {
-        "terms": [*shared, left | {"tasks": [[0.0, 0.0], [0.0, found["amplitude"]]]}],
+        "terms": [*shared, *left],
         "noise": [low["noise"][0], found["noise"]],
         "slopes": [[0.0] * x.shape[1]] * 2,
         "constants": [constant, found["constant"] + factor * constant],

@@ -107,7 +107,7 @@ def fit_process(
     TrainingError
         If an output has fewer than two values.
     MissingExtraError
-        If torch or scipy is not installed.
+        If scipy is not installed.
 
     Examples
     --------

@@ -67,32 +67,26 @@ def fit_structure(
     Raises
     ------
     MissingExtraError
-        If torch or scipy is not installed.
+        If scipy is not installed.
     """
     try:
-        import torch
         from scipy.optimize import minimize
     except ImportError as error:
-        raise MissingExtraError.of("torch and scipy", "active") from error
+        raise MissingExtraError.of("scipy", "active") from error
     kinds, d = STRUCTURES[structure], points.shape[1]
     centre, scale = float(values.mean()), float(values.std()) or 1.0
-    x, y, e = (
-        torch.tensor(array, dtype=torch.float64)
-        for array in (points, (values - centre) / scale, errors / scale)
-    )
+    told = points, (values - centre) / scale, errors / scale
     first, free, bounds = _layout(kinds, d)
     if start is not None and len(start) == len(first):
         first = np.asarray(start, dtype=np.float64)
 
     def objective(raw: Floats) -> tuple[float, Floats]:
-        p = torch.tensor(raw, requires_grad=True)
         try:
-            loss = _loss(torch, p, (x, y, e), kinds)
-        except RuntimeError:
+            loss, gradient = _loss(raw, told, kinds)
+        except np.linalg.LinAlgError:
             # Singular after a step that went too far: the line search takes a shorter one.
             return 1e10, np.zeros_like(raw)
-        loss.backward()
-        return float(loss), np.where(free, _gradient(p), 0.0)
+        return loss, np.where(free, gradient, 0.0)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -107,10 +101,6 @@ def fit_structure(
         "scale": [scale],
         "raw": found.x.tolist(),
     }
-
-
-def _gradient(p: Any) -> Floats:
-    return np.asarray(p.grad.numpy())
 
 
 def _size(d: int) -> int:
@@ -131,30 +121,76 @@ def _layout(kinds: Sequence[str], d: int) -> tuple[Floats, NDArray[np.bool_], li
     return np.concatenate(starts), np.concatenate(free), [*bounds, _NOISES, (-5.0, 5.0)]
 
 
-def _loss(torch: Any, p: Any, told: Any, kinds: Sequence[str]) -> Any:
+def _loss(
+    p: Floats, told: tuple[Floats, Floats, Floats], kinds: Sequence[str]
+) -> tuple[float, Floats]:
     """Negative logarithm of the marginal likelihood times the priors, up to a constant."""
+    from scipy.linalg.lapack import dpotrf, dpotri
+
     x, y, e = told
     d = x.shape[1]
-    apart = 1 - torch.eye(d, dtype=x.dtype)
-    covariance, penalty = torch.diag(torch.exp(p[-2]) + LEAST_NOISE + e**2), 0.0
+    noise = math.exp(p[-2])
+    covariance = np.diag(noise + LEAST_NOISE + e**2)
+    terms = []
     for i in range(len(kinds)):
-        part = p[i * _size(d) : (i + 1) * _size(d)]
-        lengths, amplitude = part[:d], part[d]
-        mixing = part[d + 1 :].reshape(d, d) * apart
-        mixed = x @ ((torch.eye(d, dtype=x.dtype) + mixing) / torch.exp(lengths)[:, None]).T
-        norm = (mixed**2).sum(1)
-        squared = norm[:, None] + norm[None, :] - 2 * mixed @ mixed.T
-        distance = torch.sqrt(5 * squared.clamp_min(1e-12))
-        matern = (1 + distance + distance**2 / 3) * torch.exp(-distance)
-        covariance = covariance + torch.exp(2 * amplitude) * matern
-        middle = math.sqrt(2) + math.log(d) / 2 - i * _STEP
-        penalty = penalty + 0.5 * ((lengths - middle) ** 2).sum() / 3
-        penalty = penalty + 0.5 * (amplitude + i * _STEP) ** 2
-        penalty = penalty + 0.5 * (mixing**2).sum() / _MIXING**2
-    penalty = penalty + 0.5 * ((p[-2] - _NOISE[0]) / _NOISE[1]) ** 2 + 0.5 * p[-1] ** 2
-    factor = torch.linalg.cholesky(covariance)
-    white = torch.linalg.solve_triangular(factor, (y - p[-1])[:, None], upper=False)
-    return 0.5 * (white**2).sum() + torch.log(torch.diag(factor)).sum() + penalty
+        term = _Term(p[i * _size(d) : (i + 1) * _size(d)], x)
+        covariance += term.covariance
+        terms.append(term)
+    factor, fault = dpotrf(covariance, lower=1)
+    if fault:
+        raise np.linalg.LinAlgError
+    lower, _ = dpotri(factor, lower=1)
+    inverse = np.tril(lower) + np.tril(lower, -1).T
+    rest = y - p[-1]
+    weights = inverse @ rest
+    loss = 0.5 * float(rest @ weights) + float(np.log(factor.diagonal()).sum())
+    # Derivative by each entry of the covariance.
+    slope = 0.5 * (inverse - np.outer(weights, weights))
+    gradient = [term.gradient(slope) for term in terms]
+    gradient.append(np.array([noise * np.trace(slope), -weights.sum()]))
+    penalty, steepness = _penalty(p, len(kinds), d)
+    return loss + penalty, np.concatenate(gradient) + steepness
+
+
+class _Term:
+    """Matern 5/2 of distances between mixtures of the parameters, and its derivatives."""
+
+    def __init__(self, part: Floats, x: Floats) -> None:
+        d = x.shape[1]
+        self._x, self._lengths = x, np.exp(part[:d])
+        mixing = part[d + 1 :].reshape(d, d) * (1 - np.eye(d)) + np.eye(d)
+        self._mixing = mixing / self._lengths[:, None]
+        self._mixed = x @ self._mixing.T
+        norm = (self._mixed**2).sum(axis=1)
+        squared = norm[:, None] + norm[None, :] - 2 * self._mixed @ self._mixed.T
+        self._distance = np.sqrt(5 * np.maximum(squared, 1e-12))
+        self._decay = math.exp(2 * part[d]) * np.exp(-self._distance)
+        self.covariance = (1 + self._distance + self._distance**2 / 3) * self._decay
+
+    def gradient(self, slope: Floats) -> Floats:
+        """Derivatives by log lengths, log amplitude and mixing, given those by the covariance."""
+        d = self._x.shape[1]
+        by_squared = slope * (-5 / 6) * (1 + self._distance) * self._decay
+        by_mixed = 4 * (by_squared.sum(axis=1)[:, None] * self._mixed - by_squared @ self._mixed)
+        by_scaled = by_mixed.T @ self._x
+        by_mixing = by_scaled / self._lengths[:, None] * (1 - np.eye(d))
+        return np.concatenate(
+            [
+                -(by_scaled * self._mixing).sum(axis=1),
+                [2 * (slope * self.covariance).sum()],
+                by_mixing.ravel(),
+            ]
+        )
+
+
+def _penalty(p: Floats, terms: int, d: int) -> tuple[float, Floats]:
+    """Negative logarithm of the priors, and its derivatives."""
+    middle, width = [], []
+    for i in range(terms):
+        middle += [math.sqrt(2) + math.log(d) / 2 - i * _STEP] * d + [-i * _STEP] + [0.0] * (d * d)
+        width += [math.sqrt(3)] * d + [1.0] + [_MIXING] * (d * d)
+    away = (p - np.array([*middle, _NOISE[0], 0.0])) / np.array([*width, _NOISE[1], 1.0])
+    return 0.5 * float(away @ away), away / np.array([*width, _NOISE[1], 1.0])
 
 
 def _told(raw: Floats, kinds: Sequence[str], d: int) -> dict[str, Any]:
