@@ -55,6 +55,8 @@ def options(limits: Limits) -> dict[str, Any]:
         "client_showErrorLinks": False,
         "client_toolbarMode": "minimal",
         "global_developmentMode": False,
+        # At "info" every address is written down, and links hold points.
+        "logger_level": "warning",
         "server_enableAgentApi": False,
         "server_enableStaticServing": False,
         "server_enableXsrfProtection": True,
