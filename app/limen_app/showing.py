@@ -1,0 +1,98 @@
+"""Words of strangers, made to be shown: what a manifest says is never obeyed as markup."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from limen.documents.escaping import clean, flat, markdown
+from limen.documents.escaping import paragraphs as _paragraphs
+from limen.manifest import Column
+
+__all__ = ["choice", "column_label", "number", "paragraphs", "plain", "quantity", "safe", "symbol"]
+
+_MATHS = re.compile(r"[A-Za-z0-9\\_^{}'\s,.+\-*/()|=<>\[\]]{1,120}\Z")
+
+
+def plain(text: object) -> str:
+    r"""
+    Give one line of plain text, for a widget that shows no markup.
+
+    >>> plain(" two \n lines ")
+    'two lines'
+    """
+    return flat(clean(str(text)))
+
+
+def safe(text: object) -> str:
+    r"""
+    Give one line of Markdown that shows the text as it is.
+
+    >>> print(safe("a <b> :red[x]"))
+    a &lt;b&gt; :red\[x\]
+    """
+    return markdown(clean(str(text)))
+
+
+def paragraphs(text: object) -> str:
+    """Give Markdown that shows several paragraphs as they are."""
+    return _paragraphs(clean(str(text)))
+
+
+def symbol(column: Column) -> str:
+    r"""
+    Give a column's symbol as Markdown: formula where it is plainly one, else nothing.
+
+    >>> symbol(Column("m", "parameter", "GeV", symbol=r"m_{\tilde g}"))
+    '$m_{\\tilde g}$'
+    >>> symbol(Column("m", "parameter", "GeV", symbol="$![x](http://example.org)$"))
+    ''
+    """
+    text = flat(column.symbol or "")
+    return f"${text}$" if text and _MATHS.match(text) else ""
+
+
+def column_label(column: Column) -> str:
+    """
+    Give the label of a column's box: symbol, name, unit.
+
+    >>> column_label(Column("M1", "parameter", "GeV", symbol="M_1"))
+    '$M_1$ M1 [GeV]'
+    """
+    unit = "" if column.unit == "1" else f" [{safe(column.unit)}]"
+    return f"{symbol(column)} {safe(column.name)}{unit}".strip()
+
+
+def choice(column: Column) -> str:
+    """
+    Give a column as a line of plain text, for a list to choose from.
+
+    >>> choice(Column("M1", "parameter", "GeV", label="bino mass"))
+    'M1 [GeV], bino mass'
+    """
+    unit = "" if column.unit == "1" else f" [{plain(column.unit)}]"
+    label = "" if column.label in (None, column.name) else f", {plain(column.label)}"
+    return f"{column.name}{unit}{label}"
+
+
+def number(value: float | None, digits: int = 6) -> str:
+    """
+    Write a number for people: a true minus sign, a dash where there is none.
+
+    >>> number(-0.5), number(None), number(2.5e-7), number(1234567.0)
+    ('−0.5', '–', '2.5e−07', '1.23457e+06')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:.{digits}g}".replace("-", "−")
+
+
+def quantity(value: float | None, unit: str, digits: int = 6) -> str:
+    """
+    Write a number with its unit, which is left out where it is 1.
+
+    >>> quantity(350.0, "GeV"), quantity(0.5, "1")
+    ('350 GeV', '0.5')
+    """
+    said = number(value, digits)
+    return said if unit == "1" or said == "–" else f"{said} {plain(unit)}"
