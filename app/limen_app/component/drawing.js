@@ -16,13 +16,15 @@ function cividis(share) {
   return CIVIDIS[k].map((v, c) => Math.round(v + part * (CIVIDIS[k + 1][c] - v)));
 }
 
-function rgb(colour) {
-  return `rgb(${colour[0]},${colour[1]},${colour[2]})`;
+const TONES = Array.from({ length: 256 }, (_, k) => `rgb(${cividis(k / 255).join(",")})`);
+
+function tone256(share) {
+  return TONES[Math.max(0, Math.min(255, Math.round(255 * share)))];
 }
 
 // A canvas as sharp as the screen, and the colours of the page.
-function prepared(canvas, height) {
-  const width = canvas.clientWidth || 300, ratio = window.devicePixelRatio || 1;
+function prepared(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== w || canvas.height !== h) {
     canvas.width = w;
@@ -44,7 +46,10 @@ function frame(size, wide) {
   };
 }
 
+const TILES = new Map();
+
 function hatch(pen, theme) {
+  if (TILES.has(theme.faint)) return pen.createPattern(TILES.get(theme.faint), "repeat");
   const tile = document.createElement("canvas");
   tile.width = tile.height = 6;
   const dot = tile.getContext("2d");
@@ -53,6 +58,7 @@ function hatch(pen, theme) {
   dot.moveTo(0, 6);
   dot.lineTo(6, 0);
   dot.stroke();
+  TILES.set(theme.faint, tile);
   return pen.createPattern(tile, "repeat");
 }
 
@@ -89,8 +95,8 @@ function axesAround(pen, box, theme, ruler, low, high, logarithmic, yRuler) {
 }
 
 // now and all: tables under the filters and without; options: {log, fit}.
-function drawHistogram(canvas, chart, now, all, theme, options) {
-  const size = prepared(canvas, 180), { pen } = size, box = frame(size, false);
+function drawHistogram(canvas, width, chart, now, all, theme, options) {
+  const size = prepared(canvas, width, 180), { pen } = size, box = frame(size, false);
   const { ruler, edges } = chart, n = edges.length - 1, kind = chart.statistic;
   const left = [], right = [];
   for (let k = 0; k < n; k += 1) {
@@ -120,32 +126,32 @@ function drawHistogram(canvas, chart, now, all, theme, options) {
   };
   const floor = box.y + box.h, stripes = hatch(pen, theme);
   for (let k = 0; k < n; k += 1) {
-    const width = Math.max(1, right[k] - left[k] - (right[k] - left[k] > 3 ? 0.6 : 0));
+    const broad = Math.max(1, right[k] - left[k] - (right[k] - left[k] > 3 ? 0.6 : 0));
     if (!samples(all, k)) {
       pen.fillStyle = stripes;
-      pen.fillRect(left[k], floor - 7, width, 7);
+      pen.fillRect(left[k], floor - 7, broad, 7);
       continue;
     }
     if (kind === "count" || kind === "weighted") {
       pen.fillStyle = theme.ghost;
-      pen.fillRect(left[k], up(value(all, k)), width, floor - up(value(all, k)));
+      pen.fillRect(left[k], up(value(all, k)), broad, floor - up(value(all, k)));
       pen.fillStyle = chart.chosen && !chart.chosen.has(Math.round(edges[k] + 0.5)) ? theme.ghost : theme.mark;
-      pen.fillRect(left[k], up(value(now, k)), width, floor - up(value(now, k)));
+      pen.fillRect(left[k], up(value(now, k)), broad, floor - up(value(now, k)));
     } else if (kind === "best") {
       pen.fillStyle = theme.ghost;
-      pen.fillRect(left[k], up(value(all, k)) - 1, width, 2);
+      pen.fillRect(left[k], up(value(all, k)) - 1, broad, 2);
       if (!samples(now, k)) continue;
       pen.fillStyle = theme.mark;
-      pen.fillRect(left[k], up(value(now, k)) - 1.5, width, 3);
+      pen.fillRect(left[k], up(value(now, k)) - 1.5, broad, 3);
     } else {
       const drawn = [[all, theme.ghost, 4], [now, theme.mark, 2]];
-      for (const [tables, colour, broad] of drawn) {
+      for (const [tables, colour, thick] of drawn) {
         const found = wilson(value(tables, k), tables.labelled.data[k + 2]);
         if (!found) continue;
         const middle = (left[k] + right[k]) / 2;
         pen.fillStyle = colour;
-        pen.fillRect(middle - broad / 2, up(found[2]), broad, Math.max(1, up(found[1]) - up(found[2])));
-        pen.fillRect(left[k], up(found[0]) - 1, width, 2);
+        pen.fillRect(middle - thick / 2, up(found[2]), thick, Math.max(1, up(found[1]) - up(found[2])));
+        pen.fillRect(left[k], up(found[0]) - 1, broad, 2);
       }
     }
   }
@@ -201,8 +207,8 @@ function densest(data, shares) {
   });
 }
 
-function drawMap(canvas, chart, now, all, theme, axes) {
-  const size = prepared(canvas, 270), { pen } = size, box = frame(size, true);
+function drawMap(canvas, width, chart, now, all, theme, axes) {
+  const size = prepared(canvas, width, 270), { pen } = size, box = frame(size, true);
   const kind = chart.statistic, shape = now.count.shape, [nx, ny] = shape;
   const placeX = axes[0].edges.map((e) => box.x + box.w * chart.ruler.share(e));
   const placeY = axes[1].edges.map((e) => box.y + box.h * (1 - chart.yRuler.share(e)));
@@ -226,7 +232,7 @@ function drawMap(canvas, chart, now, all, theme, axes) {
     for (let y = 0; y < ny; y += 1) {
       const k = x * ny + y;
       if (!filled(k) && !(same && same[k])) continue;
-      pen.fillStyle = filled(k) ? rgb(cividis(tone(k))) : theme.gone;
+      pen.fillStyle = filled(k) ? tone256(tone(k)) : theme.gone;
       pen.fillRect(placeX[x], placeY[y + 1], placeX[x + 1] - placeX[x] + 0.5, placeY[y] - placeY[y + 1] + 0.5);
     }
   }
@@ -270,7 +276,7 @@ function star(pen, x, y) {
 function colourBar(pen, box, theme, kind, high) {
   const x = box.x + box.w + 10;
   for (let k = 0; k < box.h; k += 1) {
-    pen.fillStyle = rgb(cividis(1 - k / box.h));
+    pen.fillStyle = tone256(1 - k / box.h);
     pen.fillRect(x, box.y + k, 10, 1.5);
   }
   pen.fillStyle = theme.text;

@@ -32,7 +32,7 @@ class Linked {
     root.replaceChildren(element("div", { class: "linked" }, top, this.chips, this.fault, this.charts));
     // For tests and measurements of what a drag costs.
     root.limen = this;
-    this.watch = new ResizeObserver(() => this.draw());
+    this.watch = new ResizeObserver(() => this.measure());
     this.watch.observe(this.charts);
   }
 
@@ -68,6 +68,7 @@ class Linked {
       this.recent.clear();
       this.panels = data.charts.map((spec) => new Panel(this, spec));
       this.charts.replaceChildren(...this.panels.map((panel) => panel.figure));
+      this.measure();
       this.refresh(true);
     } else if (moved) this.refresh(false);
     else this.draw();
@@ -317,6 +318,12 @@ class Linked {
     } else if (this.none) this.tell("");
   }
 
+  // Asking for a width makes the browser lay out the page, which no frame of a drag can afford.
+  measure() {
+    for (const panel of this.panels) panel.width = panel.canvas.clientWidth;
+    this.draw();
+  }
+
   draw() {
     this.colours = null;
     for (const panel of this.panels) panel.draw();
@@ -359,7 +366,7 @@ export default function (component) {
   const { data, parentElement, setStateValue } = component;
   let linked = mounted.get(parentElement);
   if (!linked) {
-    const root = parentElement.querySelector("div");
+    const root = parentElement.querySelector(".limen-root");
     linked = new Linked(root, (text) => linked.send("filters", text));
     mounted.set(parentElement, linked);
   }

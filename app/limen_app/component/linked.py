@@ -23,7 +23,9 @@ def script() -> str:
 @cache
 def _component() -> Any:
     style = (_FOLDER / "linked.css").read_text(encoding="utf-8")
-    return st.components.v2.component("limen_linked", js=script(), css=style, html="<div></div>")
+    return st.components.v2.component(
+        "limen_linked", js=script(), css=style, html='<div class="limen-root"></div>'
+    )
 
 
 def linked_charts(

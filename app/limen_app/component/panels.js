@@ -145,15 +145,15 @@ class Panel {
   }
 
   draw() {
-    if (!this.now || !this.ruler || !this.canvas.isConnected) return;
+    if (!this.now || !this.ruler || !this.width) return;
     const { owner } = this, filter = owner.filters[this.columns[0]];
     const chosen = filter && filter.values
       ? new Set(this.ruler.edges.slice(0, -1).map((e) => Math.round(e + 0.5)).filter((v) => filter.values.includes(v) !== Boolean(filter.inverted)))
       : null;
     const told = { ruler: this.ruler, yRuler: this.yRuler, statistic: this.statistic, edges: this.drawnAxes[0].edges, chosen };
     this.box = this.wide
-      ? drawMap(this.canvas, told, this.now, this.all, owner.theme, this.drawnAxes)
-      : drawHistogram(this.canvas, told, this.now, this.all || this.now, owner.theme, owner.options);
+      ? drawMap(this.canvas, this.width, told, this.now, this.all, owner.theme, this.drawnAxes)
+      : drawHistogram(this.canvas, this.width, told, this.now, this.all || this.now, owner.theme, owner.options);
     const spans = this.rulersByAxis.map((ruler, k) => ruler.span(owner.filters[this.columns[k]]));
     drawBrush(this.canvas, this.box, spans, owner.theme);
   }
