@@ -106,13 +106,16 @@ def probe_rows(
     return {**rows, "thresholds": edges} if len(edges) else rows
 
 
-def _distances(name: str, said: Floats, wanted: Floats) -> tuple[Floats, Floats]:
+def _distances(
+    name: str, said: Floats, wanted: Floats, scale: float = 0.0
+) -> tuple[Floats, Floats]:
     """
     Absolute and relative differences per row, shapes (n,).
 
     A difference is relative to the value plus the median size of the output, so that a
     log-likelihood near zero does not count for less than its rounding; probabilities and domain
-    scores are compared to 1.
+    scores are compared to 1. A standard deviation is relative to ``scale``, the spread of the
+    means, as well: at a row that was learnt it is the root of a difference of rounded numbers.
     """
     equal = (said == wanted) | (np.isnan(said) & np.isnan(wanted))
     with np.errstate(invalid="ignore"):
@@ -121,6 +124,7 @@ def _distances(name: str, said: Floats, wanted: Floats) -> tuple[Floats, Floats]
     size = np.abs(wanted)
     if name in ("mean", "std"):
         size = size + np.median(size[np.isfinite(size)]) if np.isfinite(size).any() else size
+        size = size + scale
         size = np.where(size > 0, size, 1.0)
     else:
         size = np.maximum(size, 1.0)
@@ -155,7 +159,10 @@ def _compare(
                 f"export: found '{name}' of shape {answer.shape}, allowed {truth.shape} as the "
                 "model has; assemble the graph again"
             )
-        apart, relative = _distances(name, answer, truth)
+        scale = 0.0
+        if name == "std" and "mean" in wanted:
+            scale = float(np.nan_to_num(np.std(np.asarray(wanted["mean"], dtype=np.float64))))
+        apart, relative = _distances(name, answer, truth, scale)
         wrong = relative > tolerance
         if name == "probability":
             wrong |= _flips(answer, truth)
@@ -215,7 +222,7 @@ def verify(
                 largest[key] = max(largest[key], float(value.max()))
             missed |= wrong
             if wrong.any():
-                places.append(f"{name} on {int(wrong.sum())} of {len(X)} {kind} rows")
+                places.append(f"{name} on {int(wrong.sum())} of {len(X)} rows ({kind})")
         mismatched += int(missed.sum())
         total += len(X)
     if not total:
