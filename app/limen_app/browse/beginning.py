@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from limen.browsing import Axis, columns_for
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from limen.bundle import Bundle
     from limen.manifest import Column
 
-__all__ = ["chart_documents", "column_documents", "drawable", "first_panels"]
+__all__ = ["categories_of", "chart_documents", "column_documents", "drawable", "first_panels"]
 
 _HIDDEN = ("mask", "id", "split", "fidelity", "origin")
 _HISTOGRAMS = 5
@@ -61,19 +61,20 @@ def _order(column: Column) -> int:
     return order.get(column.role, 4)
 
 
-def column_documents(bundle: Bundle, names: Iterator[str]) -> dict[str, Any]:
+def column_documents(bundle: Bundle, names: Iterable[str]) -> dict[str, Any]:
     """Give titles, units and categories by column, as plain text for the component."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in sorted(set(names)):
         column = bundle.columns[name]
         found[name] = {"title": plain(column.title), "unit": plain(column.unit)}
-        categories = _categories(column)
+        categories = categories_of(column)
         if categories:
             found[name]["categories"] = categories
     return found
 
 
-def _categories(column: Column) -> dict[str, str] | None:
+def categories_of(column: Column) -> dict[str, str] | None:
+    """Give the meanings of a column's categories by code, as plain text; None if it has none."""
     if column.categories:
         listed = list(column.categories.items())[:_CATEGORIES]
         return {code: plain(meaning) for code, meaning in listed}

@@ -210,6 +210,26 @@ class Browser:
             places = places[np.linspace(0, len(places) - 1, most).astype(np.int64)]
         return sample[places]
 
+    def places(self, axis: Axis, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """
+        Give the places of rows along an axis, by its fine bins: no value is read.
+
+        Parameters
+        ----------
+        axis : Axis
+        rows : ndarray of int, shape (k,)
+
+        Returns
+        -------
+        ndarray, shape (k,)
+            Share of the bins below [1], 0 to 1; NaN where a row lies outside or is not valid.
+        """
+        fine, _ = self.fine(axis)
+        codes = self.index.codes(axis.column, fine)[rows]
+        inside = (codes >= fine.first) & (codes < fine.above)
+        share = (codes.astype(np.float64) - fine.first + 0.5) / fine.n
+        return np.where(inside, share, np.nan)
+
     def selected_blocks(
         self, names: Sequence[str], filters: Filters
     ) -> Iterator[dict[str, npt.NDArray[Any]]]:

@@ -1,0 +1,253 @@
+"""The charts as a figure for print: PDF, PNG, SVG, made without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from limen.browsing import LEVELS, Browser, Chart, Filter, boundaries, highest_density, wilson
+from limen_app.showing import plain
+
+if TYPE_CHECKING:
+    from limen.bundle import Bundle
+
+__all__ = ["figure", "parallel", "rendered"]
+
+_BLUE, _GREY, _BLACK = "#0072B2", "#C8CDD3", "#000000"
+_PERCENTS = ("68.27 %", "95.45 %")
+_TITLES = {
+    "count": "rows per bin",
+    "weighted": "sum of weights (posterior)",
+    "best": "best sampled −2Δ ln L",
+    "excluded": "fraction",
+}
+_DEEPEST = 12.0
+_WRAP = 110
+
+
+def figure(
+    bundle: Bundle,
+    browser: Browser,
+    charts: Sequence[Chart],
+    filters: Mapping[str, Filter],
+    footer: Sequence[str],
+) -> alt.VConcatChart:
+    """
+    Draw charts under filters, two in a row, with a footer that says of what.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    browser : Browser
+    charts : sequence of Chart
+    filters : mapping of str to Filter
+    footer : sequence of str
+        Lines below the charts.
+
+    Returns
+    -------
+    altair.VConcatChart
+    """
+    now, ghosts = browser.view(charts, filters), browser.view(charts, {})
+    drawn = [
+        _map(bundle, browser, chart, tables)
+        if chart.y is not None
+        else _histogram(bundle, browser, chart, tables, ghost)
+        for chart, tables, ghost in zip(charts, now, ghosts, strict=True)
+    ]
+    rows = [alt.hconcat(*drawn[k : k + 2]) for k in range(0, len(drawn), 2)]
+    lines = [part for line in footer for part in _wrapped(line)]
+    return alt.vconcat(*rows).properties(
+        title=alt.TitleParams(
+            lines, anchor="start", orient="bottom", fontSize=9, fontWeight="normal", offset=12
+        )
+    )
+
+
+def rendered(chart: Any, form: str) -> bytes:
+    """
+    Give a figure as a file.
+
+    Parameters
+    ----------
+    chart : altair chart
+    form : {"pdf", "png", "svg"}
+    """
+    import vl_convert
+
+    spec = chart.to_json()
+    if form == "svg":
+        return str(vl_convert.vegalite_to_svg(spec)).encode("utf-8")
+    if form == "png":
+        return bytes(vl_convert.vegalite_to_png(spec, scale=2))
+    return bytes(vl_convert.vegalite_to_pdf(spec))
+
+
+def _wrapped(line: str) -> list[str]:
+    words, lines = line.split(" "), [""]
+    for word in words:
+        if len(lines[-1]) + len(word) > _WRAP:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def _title(bundle: Bundle, name: str) -> str:
+    column = bundle.columns[name]
+    return plain(column.title) + ("" if column.unit == "1" else f" [{plain(column.unit)}]")
+
+
+def _axis(bundle: Bundle, browser: Browser, axis: Any) -> dict[str, Any]:
+    bins = browser.bins(axis)
+    kind: Literal["log", "linear"] = "log" if bins.scale == "log" else "linear"
+    return {
+        "title": _title(bundle, axis.column),
+        "scale": alt.Scale(type=kind, domain=[bins.edges[0], bins.edges[-1]], nice=False),
+        "axis": alt.Axis(format="~g", tickCount=6, labelOverlap=True),
+    }
+
+
+def _histogram(
+    bundle: Bundle, browser: Browser, chart: Chart, now: dict[str, Any], ghost: dict[str, Any]
+) -> Any:
+    edges = np.asarray(browser.bins(chart.x).edges)
+    frame = pd.DataFrame({"from": edges[:-1], "to": edges[1:]})
+    name = {"count": "count", "weighted": "sum", "best": "best", "excluded": "hits"}
+    layers = []
+    for tables, colour in ((ghost, _GREY), (now, _BLUE)):
+        inside = slice(2, -2)
+        rows = frame.assign(value=tables[name[chart.statistic]][inside], zero=0.0)
+        if chart.statistic == "excluded":
+            share, low, high = wilson(rows["value"], tables["labelled"][inside])
+            rows = rows.assign(value=share, low=low, high=high)
+        rows = rows[np.isfinite(rows["value"]) & (tables["count"][inside] > 0)]
+        layers += _marks(bundle, browser, chart, rows, colour)
+    if chart.statistic == "best":
+        levels = pd.DataFrame({"level": LEVELS[1], "name": _PERCENTS})
+        rule = alt.Chart(levels).mark_rule(strokeDash=[4, 3]).encode(y="level:Q")
+        text = alt.Chart(levels).mark_text(align="right", dy=-5, fontSize=9)
+        layers += [rule, text.encode(y="level:Q", x=alt.value(298), text="name:N")]
+    return alt.layer(*layers).properties(width=300, height=170)
+
+
+def _marks(
+    bundle: Bundle, browser: Browser, chart: Chart, rows: pd.DataFrame, colour: str
+) -> list[alt.Chart]:
+    base = alt.Chart(rows)
+    x = alt.X("from:Q", **_axis(bundle, browser, chart.x))
+    title = _TITLES[chart.statistic]
+    if chart.statistic == "excluded":
+        title = f"fraction, {_title(bundle, str(chart.column))}"
+        y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=[0, 1]))
+        bar = base.mark_bar(opacity=0.4, color=colour).encode(x=x, x2="to", y="low:Q", y2="high")
+        return [bar, base.mark_rule(color=colour, strokeWidth=2).encode(x=x, x2="to", y=y)]
+    if chart.statistic == "best":
+        y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=[0, _DEEPEST], clamp=True))
+        return [base.mark_rule(color=colour, strokeWidth=2).encode(x=x, x2="to", y=y)]
+    y = alt.Y("value:Q", title=title)
+    return [base.mark_bar(color=colour, clip=True).encode(x=x, x2="to", y=y, y2="zero")]
+
+
+def _map(bundle: Bundle, browser: Browser, chart: Chart, tables: dict[str, Any]) -> Any:
+    if chart.y is None:
+        raise TypeError("a map has two axes")
+    x, y = (np.asarray(browser.bins(axis).edges) for axis in chart.axes)
+    value, scale, title = _shown(bundle, chart, tables)
+    i, j = np.nonzero(np.isfinite(value))
+    frame = pd.DataFrame(
+        {"x": x[i], "x2": x[i + 1], "y": y[j], "y2": y[j + 1], "value": value[i, j]}
+    )
+    axes = [_axis(bundle, browser, axis) for axis in chart.axes]
+    cells = (
+        alt.Chart(frame)
+        .mark_rect(clip=True)
+        .encode(
+            x=alt.X("x:Q", **axes[0]),
+            x2="x2",
+            y=alt.Y("y:Q", **axes[1]),
+            y2="y2",
+            color=alt.Color("value:Q", scale=scale, title=title),
+        )
+    )
+    layers = [cells]
+    for inside, name, dash in _regions(chart, tables):
+        segments = boundaries(inside)
+        lines = pd.DataFrame(
+            [(x[a], x[c], y[b], y[d], name) for a, b, c, d in segments],
+            columns=["x", "x2", "y", "y2", "region"],
+        )
+        layers.append(
+            alt.Chart(lines)
+            .mark_rule(color=_BLACK, strokeDash=dash, strokeWidth=1.5)
+            .encode(x="x:Q", x2="x2", y="y:Q", y2="y2")
+        )
+    return alt.layer(*layers).properties(width=300, height=240).resolve_scale(color="independent")
+
+
+def _shown(bundle: Bundle, chart: Chart, tables: dict[str, Any]) -> tuple[Any, alt.Scale, str]:
+    count = tables["count"]
+    if chart.statistic == "best":
+        value = np.where(np.isfinite(tables["best"]), tables["best"], np.nan)
+        scale = alt.Scale(scheme="cividis", domain=[_DEEPEST, 0], clamp=True)
+        legend = "solid 68.27 % (2.30), dashed 95.45 % (6.18)"
+        return value, scale, f"{_TITLES['best']}; {legend}"
+    if chart.statistic == "excluded":
+        share, _, _ = wilson(tables["hits"], tables["labelled"])
+        scale = alt.Scale(scheme="cividis", domain=[0, 1])
+        return share, scale, f"fraction, {_title(bundle, str(chart.column))}"
+    name = "sum" if chart.statistic == "weighted" else "count"
+    value = np.where(count > 0, tables[name], np.nan).astype(np.float64)
+    positive = value[value > 0]
+    if not positive.size:
+        return value, alt.Scale(scheme="cividis"), _TITLES[chart.statistic]
+    value[value <= 0] = np.nan
+    domain = [float(positive.min()), float(max(positive.max(), positive.min() * 1.01))]
+    return value, alt.Scale(scheme="cividis", type="log", domain=domain), _TITLES[chart.statistic]
+
+
+def _regions(chart: Chart, tables: dict[str, Any]) -> list[tuple[Any, str, list[int]]]:
+    dashes = ([1, 0], [5, 4])
+    if chart.statistic == "best":
+        return [
+            (tables["best"] <= level, name, dash)
+            for level, name, dash in zip(LEVELS[2], _PERCENTS, dashes, strict=True)
+        ]
+    if chart.statistic == "weighted":
+        limits = highest_density(tables["sum"], (0.6827, 0.9545))
+        return [
+            ((tables["sum"] >= limit) & (tables["sum"] > 0), name, dash)
+            for limit, name, dash in zip(limits, _PERCENTS, dashes, strict=True)
+        ]
+    return []
+
+
+def parallel(frame: pd.DataFrame, order: Sequence[str], colour: str | None) -> Any:
+    """
+    Draw rows as lines over axes.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        ``row``, ``axis``, ``place`` (0 to 1) and, for colours, ``label``.
+    order : sequence of str
+        The axes.
+    colour : str or None
+        Title of the label.
+    """
+    base = alt.Chart(frame).mark_line(strokeWidth=1, opacity=0.25)
+    kinds: dict[str, Any] = {}
+    if colour is not None:
+        kinds["color"] = alt.Color(
+            "label:N", title=colour, scale=alt.Scale(range=["#0072B2", "#E69F00", "#999999"])
+        )
+        kinds["strokeDash"] = alt.StrokeDash("label:N", title=colour)
+    return base.encode(
+        x=alt.X("axis:N", sort=list(order), title=None, axis=alt.Axis(labelAngle=-30)),
+        y=alt.Y("place:Q", title="place along the axis", scale=alt.Scale(domain=[0, 1])),
+        detail="row:N",
+        **kinds,
+    ).properties(height=320)
