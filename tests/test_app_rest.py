@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +47,8 @@ from limen_app.rest.guarding import Rate  # noqa: E402
 
 PREDICT = "/api/v1/predict"
 POINT = {"m": 550.0, "g": 0.5}
+FENCE = re.compile(r"^```(\w+(?: exec)?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+STARTS = {"sh": ["bash", "-e", "-c"], "python exec": [sys.executable, "-c"]}
 FREE = Limits(requests_per_minute=0)
 
 
@@ -666,3 +674,129 @@ def test_a_body_in_chunks_is_cut_off_by_a_real_server(address: str) -> None:
     except requests.ConnectionError:
         return  # The server closed the connection while the body was still being sent.
     is_problem(answer, 413)
+
+
+# The server as it is deployed
+
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs" / "app"
+_NOT_INSTALLED = ("torch", "sklearn", "xgboost", "skl2onnx", "scipy")
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Start `limen app` on the example where no training library is; give address and log."""
+    from limen.demonstration import make_example
+    from limen.training import train
+
+    folder = tmp_path_factory.mktemp("deployed")
+    bundle = make_example(folder / "bsll10", n=400, toys=10)
+    train(bundle, "outside_95cr", name="region", options={"n_estimators": 20})
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({_NOT_INSTALLED!r})); "
+        f"from limen.cli import main; main(['app', {str(bundle.path)!r}, '--port', '{port}'])"
+    )
+    environment = os.environ | {"LIMEN_CACHE": str(folder / "cache"), "HOME": str(folder)}
+    log = folder / "log"
+    with log.open("wb") as stream:
+        server = subprocess.Popen(
+            [sys.executable, "-c", code], stdout=stream, stderr=stream, env=environment
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait(server, address, log)
+        yield address, log
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    while True:
+        assert server.poll() is None, log.read_text()
+        try:
+            if requests.get(f"{address}/readyz", timeout=30).status_code == 200:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.1)
+
+
+def test_the_commands_of_the_page_on_rest_run(
+    deployed: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("the page calls curl, which is not here")
+    monkeypatch.chdir(tmp_path)
+    blocks = FENCE.findall((DOCS / "rest.md").read_text(encoding="utf-8"))
+    ran = [
+        subprocess.run(
+            [*start, body.replace("http://127.0.0.1:8501", deployed[0])],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        for language, body in blocks
+        if (start := STARTS.get(language))
+    ]
+    assert [done.stderr for done in ran if done.returncode] == []
+    verdict = json.loads(ran[0].stdout)["points"][0]
+    assert (verdict["id"], verdict["model"]) == ("C9 = -1", "region")
+    assert "invalid_input" in ran[1].stdout
+    assert len((tmp_path / "start.bin").read_bytes()) == 100
+
+
+def test_the_refusal_on_the_page_is_the_servers(deployed: tuple[str, Path]) -> None:
+    blocks = dict(FENCE.findall((DOCS / "rest.md").read_text(encoding="utf-8")))
+    names = open_bundle(deployed[1].parent / "bsll10").model().input_names
+    point = {name: 0.0 for name in names if name != "C9_bsmumu"} | {"C9": 0.0}
+    body = {"bundle": "bsll10", "points": [point]}
+    answer = requests.post(f"{deployed[0]}{PREDICT}", json=body, timeout=30)
+    assert answer.json() == json.loads(blocks["json"])
+
+
+def test_pages_and_rest_share_one_process(deployed: tuple[str, Path]) -> None:
+    address, _ = deployed
+    page = requests.get(f"{address}/predict?p.m=543.21234", timeout=30)
+    assert page.headers["content-type"].startswith("text/html")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    is_problem(requests.get(f"{address}/api/v1/m=543.21234", timeout=30), 404)
+    assert requests.get(f"{address}/_stcore/health", timeout=30).status_code == 200
+
+
+def test_neither_addresses_nor_points_are_in_the_log(deployed: tuple[str, Path]) -> None:
+    address, log = deployed
+    requests.get(f"{address}/predict?p.m=543.21234", timeout=30)
+    requests.post(f"{address}{PREDICT}", json={"bundle": "bsll10", "points": [{"C9": 543.21234}]})
+    requests.post(f"{address}{PREDICT}", data=b"543.21234", timeout=30)
+    assert "543.21234" not in log.read_text()
+    assert log.read_text().count("\n") <= 2
+
+
+def test_every_limit_is_on_the_page_with_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", (DOCS / "deploy.md").read_text(), re.MULTILINE)
+    assert dict(rows) == {
+        f"LIMEN_APP_{field.name.upper()}": str(field.default) for field in fields(Limits)
+    }
+
+
+def test_the_image_holds_what_a_wheel_needs_and_no_root() -> None:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    copied = set(re.search(r"^COPY (pyproject.*) \./$", text, re.MULTILINE)[1].split())
+    copied |= set(re.findall(r"^COPY (\w+) \w+$", text, re.MULTILINE))
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    target = build["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {path.split("/")[0] for path in (*target["packages"], *target["force-include"])}
+    needed |= {build["project"]["readme"], *build["project"]["license-files"], "constraints.txt"}
+    assert needed <= copied
+    kept = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    assert copied <= kept
+    assert "'.[app]'" in text
+    assert "\nUSER limen\n" in text
+    command = json.loads(re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)[1])
+    assert command[0] == "app"
+    assert "/healthz" in text

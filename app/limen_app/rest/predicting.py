@@ -90,8 +90,10 @@ def _names(error: ColumnError, asked: Asked) -> Problem:
     """Say which names are wrong, each where it first stands."""
     if not error.faults:
         return Problem.of_faults(422, [Detail("/points", str(error))])
-    faults = []
-    for name, message in error.faults:
-        row = next((row for row, point in enumerate(asked.points) if name in point), 0)
-        faults.append(Detail(pointer(["points", row, name]), message))
-    return Problem.of_faults(422, faults)
+    known = {name: row for row, point in reversed([*enumerate(asked.points)]) for name in point}
+    # A name that stands there, misspelt, explains one that is missing.
+    listed = sorted(error.faults, key=lambda fault: fault.pointer not in known)
+    return Problem.of_faults(
+        422,
+        [Detail(pointer(["points", known.get(name, 0), name]), text) for name, text in listed],
+    )
