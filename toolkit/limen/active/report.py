@@ -25,7 +25,7 @@ from limen.active.sections import escaped, onwards, pending, percent, points, qu
 if TYPE_CHECKING:
     from limen.active.campaign import Campaign
 
-__all__ = ["report_html", "write_report"]
+__all__ = ["contour_place", "report_html", "write_report"]
 
 # More parameters than that make a picture that nobody reads.
 _MOST_SHOWN = 4
@@ -144,7 +144,7 @@ def _slices(campaign: Campaign, fixed: Mapping[str, float] | None) -> Iterator[s
     space, history = campaign.problem.space, campaign.history()
     if space.d < 2 or not history.known.any():
         return
-    place = _place(campaign) | dict(fixed or {})
+    place = contour_place(campaign) | dict(fixed or {})
     names = space.names
     if len(names) > _MOST_SHOWN:
         names = _lively(campaign)
@@ -163,8 +163,20 @@ def _slices(campaign: Campaign, fixed: Mapping[str, float] | None) -> Iterator[s
     yield _figure(figure, "contours in slices of the space")
 
 
-def _place(campaign: Campaign) -> dict[str, float]:
-    """Give the evaluated point nearest to a threshold; the best one where there is none."""
+def contour_place(campaign: Campaign) -> dict[str, float]:
+    """
+    Give the evaluated point nearest to a threshold; the best one where there is none.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        With at least one value told.
+
+    Returns
+    -------
+    dict of str to float
+        By parameter, in its unit.
+    """
     problem, history = campaign.problem, campaign.history()
     known = history.rows(history.known)
     output = problem.outputs[0]
@@ -179,7 +191,7 @@ def _lively(campaign: Campaign) -> list[str]:
     """Name the four parameters along which the estimate varies most through the place shown."""
     space = campaign.problem.space
     names = space.names
-    centre = space.to_unit([[_place(campaign)[name] for name in names]])
+    centre = space.to_unit([[contour_place(campaign)[name] for name in names]])
     along = np.linspace(0.02, 0.98, 25)
     points = np.tile(centre, (space.d * len(along), 1))
     for i in range(space.d):
