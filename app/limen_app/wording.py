@@ -12,7 +12,7 @@ from limen_app.showing import number, plain, quantity
 if TYPE_CHECKING:
     from limen.prediction import Predictor, Verdict
 
-__all__ = ["Saying", "accuracy_at", "confidence_sentences", "headline", "meaning"]
+__all__ = ["Saying", "accuracy_at", "confidence_sentences", "headline", "meaning", "share"]
 
 _WORDS = {
     "excluded": ("EXCLUDED", "block", "A test at the stated confidence level excludes this point."),
@@ -70,6 +70,18 @@ def meaning(verdict: str) -> tuple[str, str, str]:
     return _WORDS[verdict]
 
 
+def share(value: float) -> str:
+    """
+    Write a share of one; what is not quite nothing or all does not read so.
+
+    >>> share(0.97312), share(0.99999), share(1e-6)
+    ('0.9731', '> 0.9999', '< 0.0001')
+    """
+    if 0.9999 < value < 1:
+        return "> 0.9999"
+    return "< 0.0001" if 0 < value < 0.0001 else number(value, 4)
+
+
 def headline(predictor: Predictor, verdict: Verdict) -> Saying:
     """
     Say the verdict on a point.
@@ -95,7 +107,7 @@ def headline(predictor: Predictor, verdict: Verdict) -> Saying:
         text = plain((label.definition or {}).get("text", label.title))
         details.append(f"{text}{f' ({result})' if result else ''}")
     if math.isfinite(verdict.probability):
-        details.append(f"probability {number(verdict.probability, 4)} (calibrated)")
+        details.append(f"probability {share(verdict.probability)} (calibrated)")
     if math.isfinite(verdict.value):
         details.append(_value(predictor, verdict))
     return Saying(words, icon, what, tuple(details))
@@ -153,7 +165,7 @@ def confidence_sentences(predictor: Predictor, verdict: Verdict) -> list[str]:
     if measured is not None:
         low, high = measured["interval"]
         said.append(
-            f"Classification confidence {number(verdict.confidence, 4)}: of {measured['n']:,} "
+            f"Classification confidence {share(verdict.confidence)}: of {measured['n']:,} "
             f"points with a probability from {measured['low']:g} to {measured['high']:g}, "
             f"{100 * measured['accuracy']:.4g} % were classified correctly (95 % interval "
             f"{100 * low:.4g} to {100 * high:.4g} %)."

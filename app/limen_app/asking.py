@@ -1,0 +1,97 @@
+"""Answers of models that are kept for a while: moving a slider back asks nothing again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from limen_app.flipping import Flip, flips
+from limen_app.published import Published, Slab, read_published, slab
+from limen_app.slicing import Line, Plane, line, plane
+
+if TYPE_CHECKING:
+    from limen.prediction import Predictor
+    from limen_app.library import Library
+
+__all__ = ["flips_of", "line_of", "plane_of", "published_of", "slab_of"]
+
+Point = Mapping[str, float]
+Result = TypeVar("Result")
+
+
+class _Kept:
+    """The latest answers, by what was asked; at most so many."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._answers: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, asked: Any, work: Callable[[], Result]) -> Result:
+        """Give an answer; it is worked out where it is not kept."""
+        with self._lock:
+            if asked in self._answers:
+                self._answers.move_to_end(asked)
+                kept: Result = self._answers[asked]
+                return kept
+        found = work()
+        with self._lock:
+            self._answers[asked] = found
+            while len(self._answers) > self._most:
+                self._answers.popitem(last=False)
+        return found
+
+
+# A plane is half a megabyte; the published rows of a large scan are a hundred.
+_answers = _Kept(64)
+_scans = _Kept(4)
+
+
+def _asked(library: Library, key: str, predictor: Predictor, point: Point, *more: Any) -> Any:
+    names = predictor.card.input_names
+    values = tuple(point[name] for name in names)
+    return library.digest(key), predictor.card.name, values, more
+
+
+def line_of(library: Library, key: str, predictor: Predictor, point: Point, name: str) -> Line:
+    """Give a slice along one parameter, as `limen_app.slicing.line`."""
+    asked = _asked(library, key, predictor, point, "line", name)
+    return _answers.get(asked, lambda: line(predictor, point, name))
+
+
+def plane_of(
+    library: Library, key: str, predictor: Predictor, point: Point, names: tuple[str, str]
+) -> Plane:
+    """Give a slice over two parameters, as `limen_app.slicing.plane`."""
+    held = {**point, names[0]: 0.0, names[1]: 0.0}
+    asked = _asked(library, key, predictor, held, "plane", names)
+    return _answers.get(asked, lambda: plane(predictor, point, names))
+
+
+def flips_of(library: Library, key: str, predictor: Predictor, point: Point) -> list[Flip]:
+    """Give the changes that flip an answer, as `limen_app.flipping.flips`."""
+    asked = _asked(library, key, predictor, point, "flips")
+    return _answers.get(asked, lambda: flips(predictor, point))
+
+
+def published_of(library: Library, key: str, predictor: Predictor) -> Published:
+    """Give the published points of a model, as `limen_app.published.read_published`."""
+    asked = (library.digest(key), predictor.card.name)
+    return _scans.get(asked, lambda: read_published(library.get(key), predictor))
+
+
+def slab_of(
+    library: Library,
+    key: str,
+    predictor: Predictor,
+    point: Point,
+    axes: Sequence[str],
+    most: int = 200,
+) -> Slab:
+    """Give the published points near a slice, as `limen_app.published.slab`."""
+    held = {**point, **dict.fromkeys(axes, 0.0)}
+    asked = _asked(library, key, predictor, held, "slab", tuple(axes), most)
+    published = published_of(library, key, predictor)
+    return _answers.get(asked, lambda: slab(published, predictor, point, axes, most=most))

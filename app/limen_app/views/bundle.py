@@ -1,0 +1,193 @@
+"""The page Bundle: all that a manifest says of its bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import streamlit as st
+
+from limen.documents import bibtex, how_to_cite, metric_text
+from limen.documents.statements import statistics_text
+from limen.documents.wording import (
+    analysis_text,
+    column_text,
+    confidence_text,
+    describe,
+    domain_text,
+)
+from limen.errors import LimenError
+from limen.manifest import Column, ModelCard
+from limen_app.charts import reliability_chart
+from limen_app.library import one_message
+from limen_app.pages import page
+from limen_app.showing import number, paragraphs, plain, quantity, safe, symbol
+from limen_app.visiting import Visit, fault, remember, share, visit
+
+if TYPE_CHECKING:
+    from limen_app.library import Library
+
+__all__ = ["show"]
+
+
+def show(library: Library) -> None:
+    """Draw the page."""
+    here = visit(library, "bundle")
+    if here is None:
+        st.title("Bundle")
+        return
+    document = here.bundle.manifest
+    st.title(safe(document["title"]))
+    state = remember(here, here.state.on("bundle"))
+    _head(here, document)
+    with st.container(horizontal=True):
+        for name in ("predict", "browse", "slices"):
+            target = page(name)
+            st.page_link(target, label=target.title, icon=target.icon, query_params={"b": here.key})
+        share(here, state)
+    st.header("Columns")
+    _columns(here)
+    st.header("Models")
+    if not here.bundle.models:
+        st.caption("None yet; train one: limen train BUNDLE --target COLUMN")
+    for card in here.bundle.models.values():
+        _model(here, card)
+    st.header("Where it comes from")
+    _provenance(here, document)
+    st.header("Cite")
+    st.code(how_to_cite(document), language=None, wrap_lines=True)
+    st.code(bibtex(document), language=None, wrap_lines=True)
+    st.header("Files")
+    _files(here, document)
+
+
+def _head(here: Visit, document: Mapping[str, Any]) -> None:
+    doi = document.get("doi")
+    st.caption(
+        f"{safe(here.key)}, {safe(here.bundle.status)}, "
+        f"{f'DOI {safe(doi)}' if doi else 'no DOI yet'}. {here.bundle.n_points:,} points, "
+        f"{here.bundle.table['valid_rows']:,} of them with all parameters valid."
+    )
+    st.markdown(paragraphs(document.get("description", "")))
+    licences = document.get("licences", {})
+    names = ", ".join(person["name"] for person in document.get("creators", ()))
+    theory = document.get("theory", {})
+    facts = {
+        "creators": names or "not named yet",
+        "licence": ", ".join(f"{k} {v}" for k, v in licences.items()) or "not stated",
+        "theory": describe(theory) if theory else "",
+        "keywords": ", ".join(map(str, document.get("keywords", ()))),
+        "created": document.get("created", ""),
+    }
+    for name, text in facts.items():
+        if text:
+            st.markdown(f"**{name}** {safe(text)}")
+    for entry in document.get("assumptions", ()):
+        st.markdown(f"**assumes** {safe(describe(entry))}")
+
+
+def _columns(here: Visit) -> None:
+    lines = ["| | name | unit | range | role | what it is | SLHA |", "|-|-|-|-|-|-|-|"]
+    for column in here.bundle.columns.values():
+        text = plain(column_text(column.to_dict()))
+        if column.statistics:
+            text += f" {plain(statistics_text(column.to_dict()))}"
+        cells = [
+            symbol(column),
+            safe(column.name),
+            safe("" if column.unit == "1" else column.unit),
+            safe(_range(column)),
+            safe(column.role),
+            safe(text if len(text) <= 400 else f"{text[:400]}…"),
+            safe(_slha(column)),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    with st.container(key="limen-columns"):
+        st.markdown("\n".join(lines))
+
+
+def _range(column: Column) -> str:
+    if column.categories:
+        return ", ".join(f"{code} {meaning}" for code, meaning in column.categories.items())[:200]
+    if column.range is None:
+        return ""
+    return f"{number(column.range[0])} to {quantity(column.range[1], column.unit)}"
+
+
+def _slha(column: Column) -> str:
+    found = []
+    for source in column.source:
+        if source.get("format") == "slha":
+            key = " ".join(map(str, source.get("key", ())))
+            scale = f" at Q = {source['scale']:g} GeV" if "scale" in source else ""
+            found.append(f"{source.get('block', '')} {key}{scale}")
+    return ", ".join(found)
+
+
+def _model(here: Visit, card: ModelCard) -> None:
+    target = here.bundle.columns[card.target]
+    with st.container(border=True):
+        st.subheader(safe(card.name))
+        estimator = card.training.get("estimator", "a model of its own")
+        st.markdown(
+            f"{safe(card.task)} of {safe(target.title)} from {len(card.inputs)} inputs "
+            f"({safe(estimator)}, trained on {card.training.get('rows', 0):,} rows)"
+        )
+        rows = [
+            {
+                "metric": plain(metric["name"]).replace("_", " "),
+                "measured": plain(metric_text(metric))
+                .partition(" (")[0]
+                .removeprefix(plain(metric["name"]).replace("_", " "))
+                .strip(),
+                "rows": metric.get("rows"),
+                "region": plain(metric.get("region", "everywhere")),
+                "population": plain(metric.get("population", "")),
+            }
+            for metric in card.metrics
+        ]
+        st.dataframe(rows, hide_index=True, width="stretch")
+        for entry in card.confidence:
+            st.markdown(f"- {safe(confidence_text(entry))}")
+            if entry["kind"] == "binned_accuracy":
+                chart = reliability_chart(entry["table"], card.target)
+                words = f"Reliability of {card.name}: share with label 1 by probability"
+                st.altair_chart(chart, width="stretch", alt=words)
+        st.markdown(f"**domain** {safe(domain_text(card.domain))}")
+        for name in ("transforms", "limitations", "intended_use", "out_of_scope", "licence"):
+            text = getattr(card, name)
+            if text:
+                st.markdown(f"**{name.replace('_', ' ')}** {safe(text)}")
+
+
+def _provenance(here: Visit, document: Mapping[str, Any]) -> None:
+    for analysis in document.get("analyses", ()):
+        st.markdown(f"- analysis {safe(analysis_text(analysis))}")
+    for sampling in here.bundle.table.get("sampling", ()):
+        st.markdown(f"- sampling {safe(describe(sampling))}")
+    for tool in document.get("toolchain", ()):
+        st.markdown(f"- tool {safe(describe(tool))}")
+    for related in document.get("related", ()):
+        st.markdown(f"- {safe(describe(related))}")
+    parent = document.get("parent")
+    if parent:
+        st.markdown(f"- made from {safe(describe(parent))}")
+    st.markdown(f"- manifest SHA-256 {safe(here.library.digest(here.key))}")
+
+
+def _files(here: Visit, document: Mapping[str, Any]) -> None:
+    lines = ["| file | what | size | SHA-256 |", "|-|-|-|-|"]
+    base = f"api/v1/bundles/{quote(here.key, safe='@')}/files"
+    names = {"bundle.json": {"role": "manifest"}} | document["files"]
+    for name, entry in names.items():
+        size = f"{entry['bytes'] / 1e6:,.3f} MB" if "bytes" in entry else ""
+        digest = entry.get("sha256", here.library.digest(here.key))[:16]
+        link = f"[{safe(name)}]({base}/{quote(name)})"
+        lines.append(f"| {link} | {safe(entry.get('role', ''))} | {size} | {digest}… |")
+    with st.container(key="limen-files"):
+        st.markdown("\n".join(lines))
+    try:
+        here.bundle.part(document["tables"][0]["file"])
+    except LimenError as error:
+        fault(one_message(error))

@@ -1,0 +1,160 @@
+"""The page Campaigns: how far they are, how good they are, what they ask next; read-only."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from limen.errors import LimenError, MissingExtraError
+from limen_app.library import one_message
+from limen_app.showing import plain, safe
+from limen_app.visiting import fault, note
+
+if TYPE_CHECKING:
+    from limen.active.assessments import LabelError
+    from limen_app.following import Standing
+    from limen_app.library import Library
+
+__all__ = ["show"]
+
+_LISTED = 200
+
+
+def show(library: Library) -> None:
+    """Draw the page."""
+    st.title("Campaigns")
+    if not library.campaigns:
+        st.info(
+            "No campaign is open. Start one with `limen campaign start`, then give its folder: "
+            "`limen app BUNDLE CAMPAIGN`.",
+            icon=":material/explore:",
+        )
+        return
+    folder = library.campaigns[0]
+    if len(library.campaigns) > 1:
+        folder = st.selectbox("Campaign", library.campaigns, format_func=lambda path: path.name)
+    standing = _standing(folder)
+    if standing is None:
+        return
+    st.button("Look again", icon=":material/refresh:")
+    _counts(standing)
+    for text in (*standing.status["notes"], *standing.missing):
+        note(text)
+    _error(standing)
+    if standing.progress:
+        st.subheader("Progress")
+        st.image(standing.progress, width="stretch")
+        st.caption("By points asked; each figure by what is told now of the points until then.")
+    if standing.place and not standing.missing:
+        _slice(standing)
+    _pending(standing)
+
+
+def _standing(folder: Path) -> Standing | None:
+    try:
+        from limen_app.following import follow
+
+        with st.spinner("Looking at the campaign; a fit may take some seconds", show_time=True):
+            return follow(folder)
+    except MissingExtraError as error:
+        fault(one_message(error))
+    except ImportError as error:
+        fault(f"Campaigns need the extra active: {error}; run: pip install 'limen[active]'")
+    except LimenError as error:
+        fault(one_message(error))
+    return None
+
+
+def _counts(standing: Standing) -> None:
+    status = standing.status
+    st.caption(
+        f"Campaign {safe(status['id'])}, strategy {safe(status['strategy'])}, "
+        f"{status['warm']:,} rows known before"
+    )
+    with st.container(horizontal=True):
+        st.metric("rounds", f"{status['rounds']:,}")
+        st.metric("points asked", f"{status['asked']:,}")
+        for name, count in status["counts"].items():
+            if count:
+                st.metric(name, f"{count:,}")
+    if status["failures"]:
+        rows = [{"why": plain(why)[:200], "points": n} for why, n in status["failures"].items()]
+        st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def _error(standing: Standing) -> None:
+    if standing.assessment is None or not standing.assessment.labels:
+        return
+    st.subheader("Stated error")
+    st.dataframe(
+        [_label(label) for label in standing.assessment.labels], hide_index=True, width="stretch"
+    )
+    st.caption(
+        f"Accuracy on {safe(standing.assessment.population)}, which the surrogate never saw; the "
+        "expected misclassified mass is what the surrogate foretells over the prior."
+    )
+    for text in standing.assessment.notes:
+        note(text)
+
+
+def _label(label: LabelError) -> dict[str, str | int]:
+    value, (low, high) = label.accuracy
+    known = label.reserved.n and math.isfinite(value)
+    said = f"{100 * value:.3g} % [{100 * low:.3g}, {100 * high:.3g}]" if known else "not yet"
+    return {
+        "label": f"{label.output} at {label.threshold:g}",
+        "expected misclassified mass": f"{100 * label.mass:.3g} %",
+        "accuracy, 95 % interval": said,
+        "on points": label.reserved.n,
+        "labels changed in the last round": (
+            f"{100 * label.changed[-1]:.3g} %" if label.changed else ""
+        ),
+    }
+
+
+def _slice(standing: Standing) -> None:
+    from limen_app.following import slice_svg
+
+    space = standing.campaign.problem.space
+    names = list(space.names)
+    if len(names) < 2:
+        return
+    st.subheader("Contours")
+    left, right = st.columns([2, 5], gap="large")
+    folder = standing.campaign.folder
+    with left:
+        x = st.selectbox("Along x", names, key=f"campaign x {folder}")
+        y = st.selectbox("Along y", [n for n in names if n != x], key=f"campaign y {folder}")
+        held = {}
+        for item in space.parameters:
+            if item.name not in (x, y):
+                unit = "" if item.unit == "1" else f" [{plain(item.unit)}]"
+                held[item.name] = st.number_input(
+                    f"{safe(item.name)}{safe(unit)}",
+                    value=float(standing.place[item.name]),
+                    format="%.6g",
+                    key=f"campaign at {folder} {item.name}",
+                )
+    with right:
+        try:
+            st.image(slice_svg(standing, str(x), str(y), held), width="stretch")
+        except LimenError as error:
+            fault(one_message(error))
+        st.caption(
+            "Contours of the surrogate with their band; points near the slice, and the pending "
+            "ones. The slice begins at the evaluated point nearest to a contour."
+        )
+
+
+def _pending(standing: Standing) -> None:
+    table = standing.campaign.pending
+    st.subheader(f"Next: {len(table):,} points pending")
+    if not len(table):
+        st.caption("None; ask with: limen campaign ask CAMPAIGN -n 10")
+        return
+    st.dataframe(table.head(_LISTED), hide_index=True, width="stretch")
+    if len(table) > _LISTED:
+        st.caption(f"The first {_LISTED} of {len(table):,}.")

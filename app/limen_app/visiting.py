@@ -1,0 +1,303 @@
+"""What a visitor of a page asks: by its link, or by what was chosen on the page before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from limen.errors import LimenError, ReadError
+from limen_app import links
+from limen_app.library import Library, one_message
+from limen_app.pages import go
+from limen_app.showing import plain, safe
+from limen_app.state import ViewState
+
+if TYPE_CHECKING:
+    from limen.bundle import Bundle
+    from limen.prediction import Predictor
+
+__all__ = [
+    "Visit",
+    "choose_model",
+    "fault",
+    "note",
+    "origin",
+    "predictor_of",
+    "remember",
+    "share",
+    "shown_point",
+    "visit",
+]
+
+_LONGEST_FILE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """
+    What a visitor asks of a page.
+
+    Attributes
+    ----------
+    library : Library
+    key : str
+        Of the bundle.
+    bundle : Bundle
+    state : ViewState
+        By the link; what it does not say is as on the page before.
+    fresh : bool
+        Whether a link was opened just now, so that boxes are to be filled by the state.
+    """
+
+    library: Library
+    key: str
+    bundle: Bundle
+    state: ViewState
+    fresh: bool
+
+
+def fault(message: str) -> None:
+    """Show what went wrong, as plain text."""
+    st.error(safe(message), icon=":material/error:")
+
+
+def note(message: str) -> None:
+    """Show what a visitor should know, as plain text."""
+    st.warning(safe(message), icon=":material/info:")
+
+
+def visit(library: Library, page: str) -> Visit | None:
+    """
+    Find out what a visitor asks, and let another bundle be chosen.
+
+    Parameters
+    ----------
+    library : Library
+    page : str
+        One of `limen_app.state.PAGES`.
+
+    Returns
+    -------
+    Visit or None
+        None where a message has been shown instead: no bundle is open, or it broke.
+    """
+    keys = library.keys()
+    if not keys:
+        _say_nothing_is_open(library)
+        return None
+    parameters = _parameters()
+    fresh = parameters != st.session_state.get(("written", page))
+    dropped: list[str] = []
+    asked = links.asked_bundle(parameters) if fresh else ""
+    key = _meant(library, asked, dropped)
+    if fresh or st.session_state.get("bundle choice") not in keys:
+        st.session_state["bundle choice"] = key
+    chosen = _choose(library, keys)
+    bundle = _opened(library, chosen)
+    if bundle is None:
+        return None
+    st.session_state["key"] = chosen
+    state = ViewState(page=page, bundle=chosen)
+    if fresh and chosen == key:
+        state, more = ViewState.from_query(parameters, bundle, page)
+        dropped += more
+    if fresh:
+        st.session_state["dropped", page] = dropped
+    for sentence in st.session_state.get(("dropped", page), ()):
+        note(sentence)
+    return Visit(library, chosen, bundle, _completed(state, chosen), fresh)
+
+
+def _say_nothing_is_open(library: Library) -> None:
+    for message in library.faults.values():
+        fault(message)
+    st.info(
+        "No bundle is open. Make the example with `limen demo`, then start "
+        "`limen app limen-demo`; or open a published one: `limen app DOI`.",
+        icon=":material/inventory_2:",
+    )
+
+
+def _parameters() -> dict[str, Any]:
+    return {name: st.query_params.get_all(name)[-1] for name in st.query_params}
+
+
+def _meant(library: Library, asked: str, dropped: list[str]) -> str:
+    if asked:
+        try:
+            return library.resolve(asked)
+        except LimenError:
+            same = [k for k in library.keys() if k.partition("@")[0] == asked.partition("@")[0]]  # noqa: SIM118
+            other = f"; {same[-1]} is shown instead" if same else ""
+            dropped.append(f"The link is to {plain(asked)[:80]}, which is not open here{other}.")
+            if same:
+                return same[-1]
+    known = st.session_state.get("key")
+    keys = library.keys()
+    return known if known in keys else keys[0]
+
+
+def _choose(library: Library, keys: tuple[str, ...]) -> str:
+    if len(keys) == 1:
+        st.session_state.pop("bundle choice", None)
+        return keys[0]
+    return str(
+        st.sidebar.selectbox("Bundle", keys, key="bundle choice", format_func=_named(library))
+    )
+
+
+def _named(library: Library) -> Any:
+    def name(key: str) -> str:
+        try:
+            return f"{plain(library.get(key).manifest['title'])[:60]} ({key})"
+        except LimenError:
+            return f"{key} (cannot be read)"
+
+    return name
+
+
+def _opened(library: Library, key: str) -> Bundle | None:
+    try:
+        bundle = library.get(key)
+    except LimenError as error:
+        fault(one_message(error))
+        st.caption("Other bundles still work: choose one in the list.")
+        return None
+    notice = library.notices.get(key)
+    if notice:
+        note(notice)
+    return bundle
+
+
+def _completed(state: ViewState, key: str) -> ViewState:
+    """Fill in what was known of this bundle from the pages before."""
+    known: ViewState | None = st.session_state.get(("seen", key))
+    if known is None:
+        return replace(state, bundle=key)
+    return replace(
+        state,
+        bundle=key,
+        model=state.model or known.model,
+        point=state.point or known.point,
+        axes=state.axes or known.axes,
+    )
+
+
+def choose_model(here: Visit) -> str | None:
+    """
+    Let a model be chosen.
+
+    Returns
+    -------
+    str or None
+        None where the bundle has none, which is said.
+    """
+    models = list(here.bundle.models)
+    if not models:
+        st.info(
+            "This bundle holds no model yet, so that nothing can be predicted; its points can be "
+            "browsed. Train one: `limen train BUNDLE --target COLUMN`.",
+            icon=":material/model_training:",
+        )
+        return None
+    box = f"model of {here.key}"
+    if here.fresh or box not in st.session_state:
+        st.session_state[box] = here.state.model or models[0]
+    if st.session_state[box] not in models:
+        st.session_state[box] = models[0]
+    cards = here.bundle.models
+
+    def named(name: str) -> str:
+        column = here.bundle.columns[cards[name].target]
+        return f"{name}: {plain(column.title)[:70]}"
+
+    return str(st.selectbox("Model", models, key=box, format_func=named))
+
+
+def predictor_of(here: Visit, model: str) -> Predictor | None:
+    """Load a model; None where a message has been shown instead."""
+    try:
+        return here.library.predictor(here.key, model)
+    except LimenError as error:
+        fault(one_message(error))
+        st.caption(
+            "This model cannot be asked until its file is as published: run `limen check BUNDLE`, "
+            "or get the bundle again. Other models and bundles still work."
+        )
+        return None
+
+
+def remember(here: Visit, state: ViewState) -> ViewState:
+    """
+    Keep a state for the other pages, and write it into the address.
+
+    Returns
+    -------
+    ViewState
+        With the digest of the bundle's manifest.
+    """
+    state = replace(state, bundle=here.key, digest=here.library.digest(here.key))
+    query = state.to_query()
+    st.session_state["seen", here.key] = state
+    st.session_state["written", state.page] = query
+    if _parameters() != query:
+        st.query_params.from_dict(query)
+    return state
+
+
+def share(here: Visit, state: ViewState) -> None:
+    """Offer the link and the session file of a state, and to open another one."""
+    with st.popover("Share", icon=":material/share:"):
+        link = state.link(origin())
+        if len(link) <= links.LONGEST:
+            st.caption("This link opens the same view:")
+            st.code(link, language=None, wrap_lines=True)
+        else:
+            st.caption("This view is too long for a link: save it as a file.")
+        st.download_button(
+            "Save this view as a file",
+            state.to_json(),
+            file_name=f"{here.key.partition('@')[0]}-{state.page}.limen-view.json",
+            mime="application/json",
+            on_click="ignore",
+        )
+        given = st.file_uploader("Open a saved view", type=["json"], key=f"view {state.page}")
+        if given is not None:
+            _open_view(here.library, given.getvalue())
+
+
+def origin() -> str:
+    """Give the address of this server, as the visitor's browser has it."""
+    parts = (st.context.url or "").split("/")
+    return "/".join(parts[:3]) if len(parts) >= 3 else ""
+
+
+def _open_view(library: Library, data: bytes) -> None:
+    try:
+        if len(data) > _LONGEST_FILE:
+            raise ReadError("session file: found more than 1 MB; give a file that Share made")
+        state, _ = ViewState.from_json(data.decode("utf-8"), None)
+    except UnicodeDecodeError:
+        fault("session file: is not UTF-8 text; give a file that Share made")
+        return
+    except LimenError as error:
+        fault(one_message(error))
+        return
+    if state.bundle.partition("@")[0] not in {k.partition("@")[0] for k in library.keys()}:  # noqa: SIM118
+        fault(f"session file: it is of {state.bundle[:80] or 'no bundle'}, which is not open here")
+        return
+    if st.button("Open it", type="primary"):
+        go(state)
+
+
+def shown_point(point: Mapping[str, float]) -> dict[str, str]:
+    """
+    Write the values of a point so that they read back as the same numbers.
+
+    >>> shown_point({"m": 550.0, "g": 0.1 + 0.2})
+    {'m': '550', 'g': '0.30000000000000004'}
+    """
+    return {name: repr(float(value)).removesuffix(".0") for name, value in point.items()}
