@@ -72,12 +72,13 @@ function axesAround(pen, box, theme, ruler, low, high, logarithmic, yRuler) {
   pen.lineTo(box.x + box.w, box.y + box.h);
   pen.stroke();
   pen.textBaseline = "top";
-  const count = Math.max(2, Math.floor(box.w / (ruler.names ? 80 : 64)));
-  for (const [share, text] of ruler.ticks(count)) {
+  const count = Math.max(2, Math.floor(box.w / (ruler.names ? 80 : 52)));
+  const shown = ruler.ticks(count), letters = Math.max(8, Math.floor(box.w / shown.length / 6));
+  for (const [share, text] of shown) {
     const x = box.x + share * box.w;
-    pen.textAlign = share < 0.06 ? "left" : share > 0.94 ? "right" : "center";
+    pen.textAlign = share < 0.04 ? "left" : share > 0.96 ? "right" : "center";
     pen.fillRect(x, box.y + box.h, 1, 4);
-    pen.fillText(text.slice(0, 14), x, box.y + box.h + 6);
+    pen.fillText(text.slice(0, letters), x, box.y + box.h + 6);
   }
   pen.textAlign = "right";
   pen.textBaseline = "middle";

@@ -92,6 +92,7 @@ class Linked {
     if (this.asking) this.asking.abort();
     const asking = new AbortController();
     this.asking = asking;
+    this.busy = true;
     const start = performance.now(), charts = this.panels.map((panel) => this.spec(panel));
     this.working(first ? "Preparing the columns; the first time takes longest." : "");
     const watched = first ? this.watchProgress(asking.signal) : null;
@@ -105,12 +106,14 @@ class Linked {
       this.releases.push(performance.now() - start);
       await this.load(charts, false, asking.signal);
       this.known = true;
-      this.tell("");
+      if (!this.none) this.tell("");
     } catch (error) {
       if (error.name !== "AbortError") this.tell(String(error.message || error));
     }
     clearInterval(watched);
-    if (this.asking === asking) this.working("");
+    if (this.asking !== asking) return;
+    this.busy = false;
+    this.working("");
   }
 
   async load(charts, sampled, signal) {
@@ -191,7 +194,8 @@ class Linked {
     this.bins = bins;
     panel.columns.forEach((column, k) => {
       const before = this.filters[column];
-      this.filters[column] = { ...panel.rulersByAxis[k].filter(...bins[k]), inverted: Boolean(before && before.inverted) };
+      const inverted = Boolean(before && before.inverted);
+      this.filters[column] = plainFilter({ ...panel.rulersByAxis[k].filter(...bins[k]), inverted });
     });
     this.redrawDrag(panel);
   }
@@ -260,7 +264,7 @@ class Linked {
   commit(changes) {
     for (const [column, filter] of Object.entries(changes)) {
       if (filter === null) delete this.filters[column];
-      else this.filters[column] = filter;
+      else this.filters[column] = plainFilter(filter);
     }
     this.dragged = null;
     this.finish();
@@ -347,6 +351,16 @@ class Linked {
       } catch { /* the answer itself will tell */ }
     }, 400);
   }
+}
+
+// What a filter has by default is left out, as in links.
+function plainFilter(filter) {
+  const found = {};
+  if (filter.values) found.values = filter.values;
+  for (const end of ["low", "high"]) if (filter[end] !== null && filter[end] !== undefined) found[end] = filter[end];
+  if (filter.closed === false) found.closed = false;
+  if (filter.inverted) found.inverted = true;
+  return found;
 }
 
 function scale(tables, by) {

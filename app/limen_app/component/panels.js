@@ -53,6 +53,7 @@ class Panel {
     this.fault = element("div", { class: "fault", role: "alert", hidden: "" });
     this.boxes = element("div", { class: "boxes" });
     this.inputs = {};
+    this.shown = {};
     for (const column of this.columns) {
       const told = owner.columns[column];
       if (told.categories) this.addChoices(column, told);
@@ -162,7 +163,11 @@ class Panel {
   settle() {
     const { owner } = this;
     for (const column of this.columns) {
-      const filter = owner.filters[column] || {};
+      const filter = owner.filters[column] || {}, now = JSON.stringify(filter);
+      // What is being typed stays until the filter itself has changed.
+      if (this.shown[column] === now) continue;
+      this.shown[column] = now;
+      this.tell("");
       if (owner.columns[column].categories) {
         for (const code of Object.keys(owner.columns[column].categories)) {
           const input = this.inputs[`${column} ${code}`];
@@ -176,7 +181,6 @@ class Panel {
         input.setAttribute("aria-invalid", "false");
       }
     }
-    this.tell("");
     if (!this.now) return;
     this.note.textContent = this.outside();
     this.legend.textContent = this.said();
