@@ -510,6 +510,45 @@ def test_a_model_that_is_broken_is_said_to_be(model_path: Path) -> None:
     assert "is not here" in is_problem(ask(client, [POINT]), 503)["detail"]
 
 
+# Views
+
+
+def test_the_rows_of_a_view_are_counted_and_its_link_says_the_same(
+    client: TestClient, trained: Path
+) -> None:
+    scan = open_bundle(trained).scan
+    m, cross = scan["m"].values, scan["xsec"].values
+    filters = {"m": {"low": 200, "high": 700}, "xsec": {"high": 30.0, "inverted": True}}
+    answer = client.post("/api/v1/select", json={"bundle": "toy@1.0.0", "filters": filters})
+    found = answer.json()
+    assert found["selected"] == int(((m >= 200) & (m <= 700) & (cross > 30.0)).sum())
+    assert (found["rows"], found["dropped"]) == (400, [])
+    query = found["link"].partition("?")[2]
+    again = client.get(f"/api/v1/select?{query}").json()
+    assert (again["selected"], again["where"]) == (found["selected"], found["where"])
+
+
+def test_the_condition_of_a_view_selects_the_same_rows(
+    client: TestClient, trained: Path, tmp_path: Path, limen: Callable[..., Result]
+) -> None:
+    found = client.get("/api/v1/select?b=toy&f.m=200~700").json()
+    done = limen("select", trained, "--where", found["where"], "-o", tmp_path / "part")
+    assert done.exit_code == 0, done.output
+    assert open_bundle(tmp_path / "part").n_points == found["selected"]
+
+
+def test_what_means_nothing_in_a_view_is_left_out_and_told(client: TestClient) -> None:
+    found = client.get("/api/v1/select?b=toy&f.mass=1~2&f.m=..%2f..&p.m=<b>&z=1").json()
+    assert found["selected"] == 400
+    assert len(found["dropped"]) == 4
+
+
+@pytest.mark.parametrize("query", ["", "?b=tuy", "?b=..%2f..%2fetc"])
+def test_a_view_of_no_bundle_is_refused(client: TestClient, query: str) -> None:
+    is_problem(client.get(f"/api/v1/select{query}"), 422)
+    is_problem(client.post("/api/v1/select", json={"bundle": query}), 422)
+
+
 # The server
 
 
@@ -570,11 +609,15 @@ def test_the_description_is_valid_and_names_the_inputs(client: TestClient) -> No
 @pytest.fixture(scope="module")
 def described(app: Starlette) -> Any:
     """Read the description of the server, which schemathesis then plays through."""
-    return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
+    refusals = {"expected-statuses": [400, 404, 405, 406, 413, 415, 422]}
+    config = schemathesis.Config.from_dict({"checks": {"negative_data_rejection": refusals}})
+    return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app, config=config)
 
 
 OPERATIONS = [
     ("POST", PREDICT),
+    ("GET", "/api/v1/select"),
+    ("POST", "/api/v1/select"),
     ("GET", "/api/v1/bundles"),
     ("GET", "/api/v1/bundles/{key}"),
     ("GET", "/api/v1/bundles/{key}/files/{name}"),
@@ -602,7 +645,7 @@ def test_the_server_does_what_its_description_says(
     operation = described[path][method]
 
     @settings(
-        max_examples=150 if method == "POST" else 20,
+        max_examples=100 if path == PREDICT else 20,
         derandomize=True,
         database=None,
         deadline=None,

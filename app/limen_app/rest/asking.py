@@ -70,16 +70,21 @@ def read_question(document: Mapping[str, Any], limits: Limits) -> Asked:
             faults.append(Detail(pointer([name[:_LONGEST]]), f"unknown name, {hint.rstrip()}"))
             continue
         kind, words = _FIELDS[name]
-        if type(value) is not kind:
+        if type(value) is not kind and not (kind is int and _is_whole(value)):
             faults.append(Detail(pointer([name]), f"found {quoted(value)}, allowed {words}"))
         elif name == "nearest" and value not in range(limits.nearest + 1):
             words = f"found {value}, allowed 0 to {limits.nearest} rows"
             faults.append(Detail("/nearest", words))
     if faults:
         raise Problem.of_faults(422, faults)
-    asked = Asked(**document)
+    asked = Asked(**{**document, "nearest": int(document.get("nearest", 0))})
     _count(asked, limits)
     return asked
+
+
+def _is_whole(value: Any) -> bool:
+    """Tell whether a value is a whole number to JSON Schema: 3.0 is one."""
+    return type(value) is float and value.is_integer()
 
 
 def _count(asked: Asked, limits: Limits) -> None:

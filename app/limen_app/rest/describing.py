@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from limen import __version__
-from limen.prediction import VERDICTS
-from limen.prediction.verdict import NUMBERS
 from limen_app.limits import Limits
 from limen_app.rest.asking import IDENTIFIERS
 from limen_app.rest.choosing import bundles
 from limen_app.rest.problems import MEDIA_TYPE
+from limen_app.rest.schemas import NUMBER, OBJECT, SCHEMAS, TEXT, Schema
 
 if TYPE_CHECKING:
     from limen.bundle import Bundle
@@ -19,12 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["openapi"]
 
-Schema = dict[str, Any]
 _LONGEST_TEXT = 500
-_TEXT: Schema = {"type": "string"}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_NUMBER: Schema = {"type": ["number", "null"]}
-_OBJECT: Schema = {"type": "object"}
 
 
 def openapi(library: Library, limits: Limits, root: str = "") -> Schema:
@@ -46,7 +40,7 @@ def openapi(library: Library, limits: Limits, root: str = "") -> Schema:
     """
     whole = dict(bundles(library))
     newest = {library.resolve(key.rpartition("@")[0]) for key in whole}
-    schemas: Schema = dict(_SCHEMAS)
+    schemas: Schema = dict(SCHEMAS)
     questions: list[Schema] = []
     for key, bundle in whole.items():
         for card in bundle.models.values():
@@ -54,6 +48,12 @@ def openapi(library: Library, limits: Limits, root: str = "") -> Schema:
             schemas[name] = _point(bundle, card)
             models = len(bundle.models)
             questions += _questions(key, card, models, name, key in newest, limits)
+    named = {"enum": sorted({*whole, *(key.rpartition("@")[0] for key in whole)})}
+    schemas["view"] = {
+        "type": "object",
+        "properties": {"bundle": named, "filters": OBJECT},
+        "required": ["bundle"],
+    }
     schemas["question"] = {"anyOf": questions} if questions else {"not": {}}
     return {
         "openapi": "3.1.0",
@@ -64,7 +64,7 @@ def openapi(library: Library, limits: Limits, root: str = "") -> Schema:
             "behind them. The numbers are those of `limen predict --json`.",
         },
         "servers": [{"url": root or "/"}],
-        "paths": _paths(list(whole)),
+        "paths": _paths(list(whole), named),
         "components": {"schemas": schemas},
     }
 
@@ -93,13 +93,13 @@ def _parameter(column: Column) -> Schema:
     quantity = {
         "type": "object",
         "properties": {
-            "value": _NUMBER,
+            "value": NUMBER,
             "unit": {"type": "string", "maxLength": 60, "examples": [column.unit]},
         },
         "required": ["value"],
         "additionalProperties": False,
     }
-    return {"description": " ".join(words)[:_LONGEST_TEXT], "anyOf": [_NUMBER, quantity]}
+    return {"description": " ".join(words)[:_LONGEST_TEXT], "anyOf": [NUMBER, quantity]}
 
 
 def _questions(
@@ -143,7 +143,7 @@ def _questions(
     ]
 
 
-def _paths(keys: list[str]) -> Schema:
+def _paths(keys: list[str], named: Schema) -> Schema:
     key = {
         "name": "key",
         "in": "path",
@@ -151,7 +151,7 @@ def _paths(keys: list[str]) -> Schema:
         "description": "`id@version`, or `id` which means its newest version.",
         "schema": {"type": "string", "examples": keys[:3]},
     }
-    name = {"name": "name", "in": "path", "required": True, "schema": _TEXT}
+    name = {"name": "name", "in": "path", "required": True, "schema": TEXT}
     return {
         "/api/v1/predict": {
             "post": {
@@ -160,6 +160,23 @@ def _paths(keys: list[str]) -> Schema:
                 "requestBody": {"required": True, "content": _json("question")},
                 "responses": _responses("answer", 400, 406, 408, 413, 415, 422, 429, 503),
             }
+        },
+        "/api/v1/select": {
+            "get": {
+                "operationId": "select",
+                "summary": "How many rows the view of a link selects",
+                "description": "The parameters are those of a link to the page Browse, as "
+                "`b` and `f.NAME`; what means nothing is left out and told in `dropped`.",
+                "parameters": [{"name": "b", "in": "query", "required": True, "schema": named}],
+                "responses": _responses("selection", 400, 406, 422, 429, 503),
+            },
+            "post": {
+                "operationId": "selectView",
+                "summary": "How many rows a view selects",
+                "description": "A session file of the page Browse, or parts of it.",
+                "requestBody": {"required": True, "content": _json("view")},
+                "responses": _responses("selection", 400, 406, 408, 413, 415, 422, 429, 503),
+            },
         },
         "/api/v1/bundles": {"get": _get("bundles", "The bundles that are open", "bundles", 406)},
         "/api/v1/bundles/{key}": {
@@ -215,74 +232,3 @@ def _responses(schema: str | None, *refusals: int) -> Schema:
     for status in dict.fromkeys(refusals):
         found[str(status)] = {"description": _REFUSALS[status], "content": problem}
     return found
-
-
-def _object(required: dict[str, Schema], **optional: Schema) -> Schema:
-    return {
-        "type": "object",
-        "properties": required | optional,
-        "required": list(required),
-    }
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-_VERDICT = _object(
-    {
-        "point": _COUNT | {"description": "Position in the question, from 0."},
-        "model": _TEXT,
-        "verdict": {"enum": list(VERDICTS)},
-        **dict.fromkeys(NUMBERS, _NUMBER),
-        "unit": _TEXT | {"description": "Of value, lower and upper."},
-        "reasons": _list(_TEXT),
-    },
-    extrapolated=_NUMBER | {"description": "Outside of the domain, backed by nothing."},
-    nearest=_list(_object({"row": {"type": "integer"}, "distance": _NUMBER})),
-)
-_SCHEMAS: Schema = {
-    "any": _OBJECT,
-    "answer": _object(
-        {
-            "models": _list(
-                _object(
-                    {
-                        "name": _TEXT,
-                        "bundle": _TEXT,
-                        "version": _TEXT,
-                        "cite": _TEXT,
-                        "doi": {"type": ["string", "null"]},
-                        "confidence_meaning": {"type": ["string", "null"]},
-                        "confidence_population": {"type": ["string", "null"]},
-                    }
-                )
-            ),
-            "points": _list(_VERDICT),
-            "notes": _list(_TEXT) | {"description": "What was done to the points, as conversions."},
-        }
-    ),
-    "bundles": _object({"bundles": _list({"$ref": "#/components/schemas/summary"})}),
-    "summary": _object(
-        {"key": _TEXT, "id": _TEXT, "version": _TEXT, "title": _TEXT, "points": _COUNT},
-        columns=_list(_TEXT),
-        models=_list(_TEXT),
-    ),
-    "bundle": _object(
-        {
-            "key": _TEXT,
-            "columns": _list(_object({"name": _TEXT, "role": _TEXT, "unit": _TEXT})),
-            "models": _list(_object({"name": _TEXT, "inputs": _list(_OBJECT)})),
-            "files": _list(_object({"name": _TEXT, "bytes": _COUNT, "sha256": _TEXT})),
-        }
-    ),
-    "problem": _object(
-        {
-            "type": _TEXT,
-            "title": _TEXT,
-            "status": {"type": "integer"},
-            "detail": _TEXT,
-        },
-        errors=_list(_object({"pointer": _TEXT, "detail": _TEXT})),
-    ),
-}

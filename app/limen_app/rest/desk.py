@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from limen.errors import BundleNotFoundError
 from limen_app.limits import Limits
-from limen_app.rest import predicting
+from limen_app.rest import predicting, selecting
 from limen_app.rest.bodies import read_body, refuse_other_answer
 from limen_app.rest.choosing import bundles, key_of, of_the_server
 from limen_app.rest.describing import openapi
@@ -66,6 +66,17 @@ class Desk:
         work = partial(predicting.answer, library, body, self._limits)
         found = await anyio.to_thread.run_sync(work, limiter=self._working)
         return Response(found, media_type=_JSON)
+
+    async def select(self, request: Request) -> Response:
+        """Answer ``GET`` and ``POST /api/v1/select``."""
+        refuse_other_answer(request)
+        library = self._library
+        if request.method == "POST":
+            body = await read_body(request, self._limits)
+            work = partial(selecting.selected_by_document, library, body)
+        else:
+            work = partial(selecting.selected_by_link, library, dict(request.query_params))
+        return Response(await self._read(work), media_type=_JSON)
 
     async def bundles(self, request: Request) -> Response:
         """Answer ``GET /api/v1/bundles``."""

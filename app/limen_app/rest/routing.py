@@ -43,6 +43,7 @@ def routes(
     desk = Desk(library if callable(library) else lambda: library, bounds)
     api = [
         Route("/v1/predict", desk.predict, methods=["POST"]),
+        Route("/v1/select", desk.select, methods=["GET", "POST"]),
         Route("/v1/bundles", desk.bundles),
         Route("/v1/bundles/{key}", desk.bundle),
         Route("/v1/bundles/{key}/files/{name}", desk.file),
