@@ -1,12 +1,20 @@
-"""How a campaign stands, for its page: looked at again when its folder has changed."""
+"""
+How a campaign stands, for its page: looked at again when its folder has changed.
+
+Fits take seconds and all cores, so they are made in a process of their own: pages stay quick.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from limen.active import Campaign
 from limen.active.assessing import assess
@@ -14,33 +22,53 @@ from limen.active.canvas import to_svg
 from limen.active.pictures import draw_slice
 from limen.active.progress import draw_progress
 from limen.active.report import contour_place
-from limen.errors import LimenError, MissingExtraError
+from limen.errors import CampaignError, LimenError, MissingExtraError
 from limen_app.library import one_message
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from limen.active.assessments import Assessment
 
-__all__ = ["Standing", "follow", "slice_svg"]
+__all__ = ["Quality", "Standing", "follow", "quality_of", "slice_svg"]
 
-# matplotlib sets the style of a drawing for the whole process.
-_drawing = Lock()
-_known: dict[Path, tuple[Any, Standing]] = {}
-_pictures: dict[Any, str] = {}
 _MOST = 64
+_lock = Lock()
+_pool: list[ProcessPoolExecutor] = []
+_known: dict[Any, Any] = {}
+Result = TypeVar("Result")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Standing:
     """
-    How a campaign stands.
+    How far a campaign is.
 
     Attributes
     ----------
-    campaign : Campaign
     status : dict
         As `Campaign.status`.
+    parameters : dict of str to str
+        Units by parameter.
     place : dict of str to float
         The evaluated point nearest to a contour; empty while nothing is told.
+    pending : pandas.DataFrame
+        The points that are asked and not told.
+    """
+
+    status: dict[str, Any]
+    parameters: dict[str, str]
+    place: dict[str, float]
+    pending: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """
+    How good a campaign is.
+
+    Attributes
+    ----------
     assessment : Assessment or None
         The stated error; None where it cannot be had.
     progress : str
@@ -49,12 +77,9 @@ class Standing:
         What cannot be shown, and why.
     """
 
-    campaign: Campaign
-    status: dict[str, Any]
-    place: dict[str, float] = field(default_factory=dict)
     assessment: Assessment | None = None
     progress: str = ""
-    missing: tuple[str, ...] = ()
+    missing: tuple[str, ...] = field(default=())
 
 
 def follow(folder: Path) -> Standing:
@@ -68,58 +93,46 @@ def follow(folder: Path) -> Standing:
     Returns
     -------
     Standing
-        Counts always; error and pictures where the libraries for them are installed.
 
     Raises
     ------
     CampaignNotFoundError, CampaignError, IntegrityError
         If it cannot be opened.
     """
-    stamp = _stamp(folder)
-    with _drawing:
-        known = _known.get(folder)
-        if known is not None and known[0] == stamp:
-            return known[1]
+
+    def look() -> Standing:
         campaign = Campaign.open(folder)
-        standing = Standing(campaign, campaign.status())
-        if campaign.history().known.any():
-            standing.place = contour_place(campaign)
-        _assess(standing)
-        _known[folder] = (stamp, standing)
-        return standing
+        known = campaign.history().known.any()
+        units = {item.name: item.unit for item in campaign.problem.space.parameters}
+        place = contour_place(campaign) if known else {}
+        return Standing(campaign.status(), units, place, campaign.pending)
+
+    return _kept(("standing", folder, _stamp(folder)), look)
 
 
-def _stamp(folder: Path) -> Any:
-    found = []
-    for path in sorted(folder.glob("*.json*")):
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        found.append((path.name, status.st_mtime_ns, status.st_size))
-    return tuple(found)
+def quality_of(folder: Path) -> Quality:
+    """
+    State the error of a campaign, and draw how it came along.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    Quality
+        Says what is missing where a library for it is not installed.
+    """
+    return _kept(("quality", folder, _stamp(folder)), lambda: _beside(_judge, folder))
 
 
-def _assess(standing: Standing) -> None:
-    campaign = standing.campaign
-    if not standing.place:
-        return
-    try:
-        standing.assessment = assess(campaign, left_out=False)
-        standing.progress = to_svg(draw_progress(campaign, assessment=standing.assessment))
-    except MissingExtraError as error:
-        standing.missing = (f"No stated error and no pictures: {one_message(error)}",)
-    except LimenError as error:
-        standing.missing = (f"No stated error yet: {one_message(error)}",)
-
-
-def slice_svg(standing: Standing, x: str, y: str, fixed: Mapping[str, float]) -> str:
+def slice_svg(folder: Path, x: str, y: str, fixed: Mapping[str, float]) -> str:
     """
     Draw the contours of a slice, with their band and the points near it, as SVG.
 
     Parameters
     ----------
-    standing : Standing
+    folder : Path
     x, y : str
         Parameters along the axes.
     fixed : mapping of str to float
@@ -133,11 +146,81 @@ def slice_svg(standing: Standing, x: str, y: str, fixed: Mapping[str, float]) ->
         If a name is no parameter, or a value lies outside its range.
     """
     held = {name: value for name, value in fixed.items() if name not in (x, y)}
-    folder = standing.campaign.folder
-    asked = (folder, _stamp(folder), x, y, tuple(sorted(held.items())))
-    with _drawing:
-        if asked not in _pictures:
-            if len(_pictures) >= _MOST:
-                _pictures.pop(next(iter(_pictures)))
-            _pictures[asked] = to_svg(draw_slice(standing.campaign, x, y, fixed=held))
-        return _pictures[asked]
+    asked = ("slice", folder, _stamp(folder), x, y, tuple(sorted(held.items())))
+    return _kept(asked, lambda: _beside(_draw, folder, x, y, held))
+
+
+def _stamp(folder: Path) -> tuple[Any, ...]:
+    found = []
+    for path in sorted(folder.glob("*.json*")):
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        found.append((path.name, status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+def _kept(asked: Any, work: Callable[[], Result]) -> Result:
+    if asked in _known:
+        kept: Result = _known[asked]
+        return kept
+    found = work()
+    with _lock:
+        _known[asked] = found
+        while len(_known) > _MOST:
+            _known.pop(next(iter(_known)))
+    return found
+
+
+def _beside(work: Callable[..., Result], folder: Path, *more: Any) -> Result:
+    """Work in the process for fits, which is started when it is first needed."""
+    with _lock:
+        if not _pool:
+            # A fork of a process with threads may hang; a fresh one does not.
+            context = multiprocessing.get_context("spawn")
+            _pool.append(ProcessPoolExecutor(1, mp_context=context, initializer=_be_modest))
+        pool = _pool[0]
+    try:
+        return pool.submit(work, folder, *more).result()
+    except BrokenProcessPool as error:
+        with _lock:
+            _pool.clear()
+        raise CampaignError(
+            f"{folder}: the process for its fits was ended from outside; look again"
+        ) from error
+
+
+def _be_modest() -> None:
+    if hasattr(os, "nice"):
+        os.nice(10)
+
+
+_here: dict[Path, tuple[Any, Campaign]] = {}
+
+
+def _campaign(folder: Path) -> Campaign:
+    """Open a campaign in the process for fits, or give the one whose fits are there already."""
+    stamp = _stamp(folder)
+    known = _here.get(folder)
+    if known is None or known[0] != stamp:
+        known = (stamp, Campaign.open(folder))
+        _here[folder] = known
+    return known[1]
+
+
+def _judge(folder: Path) -> Quality:
+    campaign = _campaign(folder)
+    if not campaign.history().known.any():
+        return Quality()
+    try:
+        found = assess(campaign, left_out=False)
+        return Quality(found, to_svg(draw_progress(campaign, assessment=found)))
+    except MissingExtraError as error:
+        return Quality(missing=(f"No stated error and no pictures: {one_message(error)}",))
+    except LimenError as error:
+        return Quality(missing=(f"No stated error yet: {one_message(error)}",))
+
+
+def _draw(folder: Path, x: str, y: str, held: Mapping[str, float]) -> str:
+    return to_svg(draw_slice(_campaign(folder), x, y, fixed=held))

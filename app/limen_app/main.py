@@ -9,5 +9,7 @@ from limen_app.pages import all_pages
 # A named icon would be fetched from another host.
 ICON = str(Path(__file__).with_name("icon.svg"))
 
-st.set_page_config(page_title="Limen", page_icon=ICON, layout="wide")
-st.navigation(all_pages()).run()
+# A process that a page starts imports this file under another name.
+if __name__ == "__main__":
+    st.set_page_config(page_title="Limen", page_icon=ICON, layout="wide")
+    st.navigation(all_pages()).run()

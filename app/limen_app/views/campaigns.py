@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from limen.errors import LimenError, MissingExtraError
+from limen.errors import LimenError, install_line
 from limen_app.library import one_message
 from limen_app.showing import plain, safe
 from limen_app.visiting import fault, note
 
 if TYPE_CHECKING:
     from limen.active.assessments import LabelError
-    from limen_app.following import Standing
+    from limen_app.following import Quality, Standing
     from limen_app.library import Library
 
 __all__ = ["show"]
@@ -36,36 +36,44 @@ def show(library: Library) -> None:
     folder = library.campaigns[0]
     if len(library.campaigns) > 1:
         folder = st.selectbox("Campaign", library.campaigns, format_func=lambda path: path.name)
-    standing = _standing(folder)
-    if standing is None:
-        return
-    st.button("Look again", icon=":material/refresh:")
-    _counts(standing)
-    for text in (*standing.status["notes"], *standing.missing):
-        note(text)
-    _error(standing)
-    if standing.progress:
-        st.subheader("Progress")
-        st.image(standing.progress, width="stretch")
-        st.caption("By points asked; each figure by what is told now of the points until then.")
-    if standing.place and not standing.missing:
-        _slice(standing)
-    _pending(standing)
-
-
-def _standing(folder: Path) -> Standing | None:
     try:
         from limen_app.following import follow
 
-        with st.spinner("Looking at the campaign; a fit may take some seconds", show_time=True):
-            return follow(folder)
-    except MissingExtraError as error:
-        fault(one_message(error))
+        standing = follow(folder)
     except ImportError as error:
-        fault(f"Campaigns need the extra active: {error}; run: pip install 'limen[active]'")
+        fault(f"Campaigns need more libraries: {error}; {install_line('active')}")
+        return
     except LimenError as error:
         fault(one_message(error))
-    return None
+        return
+    st.button("Look again", icon=":material/refresh:")
+    _counts(standing)
+    for text in standing.status["notes"]:
+        note(text)
+    _pending(standing)
+    if standing.place:
+        _quality(folder, standing)
+
+
+def _quality(folder: Path, standing: Standing) -> None:
+    """Draw what needs fits, which takes a while."""
+    from limen_app.following import quality_of
+
+    try:
+        with st.spinner("Fitting, which may take a minute", show_time=True):
+            quality = quality_of(folder)
+    except LimenError as error:
+        fault(one_message(error))
+        return
+    for text in quality.missing:
+        note(text)
+    _error(quality)
+    if quality.progress:
+        st.subheader("Progress")
+        st.image(quality.progress, width="stretch")
+        st.caption("By points asked; each figure by what is told now of the points until then.")
+    if not quality.missing:
+        _slice(folder, standing)
 
 
 def _counts(standing: Standing) -> None:
@@ -85,18 +93,18 @@ def _counts(standing: Standing) -> None:
         st.dataframe(rows, hide_index=True, width="stretch")
 
 
-def _error(standing: Standing) -> None:
-    if standing.assessment is None or not standing.assessment.labels:
+def _error(quality: Quality) -> None:
+    if quality.assessment is None or not quality.assessment.labels:
         return
     st.subheader("Stated error")
     st.dataframe(
-        [_label(label) for label in standing.assessment.labels], hide_index=True, width="stretch"
+        [_label(label) for label in quality.assessment.labels], hide_index=True, width="stretch"
     )
     st.caption(
-        f"Accuracy on {safe(standing.assessment.population)}, which the surrogate never saw; the "
+        f"Accuracy on {safe(quality.assessment.population)}, which the surrogate never saw; the "
         "expected misclassified mass is what the surrogate foretells over the prior."
     )
-    for text in standing.assessment.notes:
+    for text in quality.assessment.notes:
         note(text)
 
 
@@ -115,32 +123,31 @@ def _label(label: LabelError) -> dict[str, str | int]:
     }
 
 
-def _slice(standing: Standing) -> None:
+@st.fragment
+def _slice(folder: Path, standing: Standing) -> None:
     from limen_app.following import slice_svg
 
-    space = standing.campaign.problem.space
-    names = list(space.names)
+    names = list(standing.parameters)
     if len(names) < 2:
         return
     st.subheader("Contours")
     left, right = st.columns([2, 5], gap="large")
-    folder = standing.campaign.folder
     with left:
         x = st.selectbox("Along x", names, key=f"campaign x {folder}")
         y = st.selectbox("Along y", [n for n in names if n != x], key=f"campaign y {folder}")
         held = {}
-        for item in space.parameters:
-            if item.name not in (x, y):
-                unit = "" if item.unit == "1" else f" [{plain(item.unit)}]"
-                held[item.name] = st.number_input(
-                    f"{safe(item.name)}{safe(unit)}",
-                    value=float(standing.place[item.name]),
+        for name, unit in standing.parameters.items():
+            if name not in (x, y):
+                held[name] = st.number_input(
+                    safe(name if unit == "1" else f"{name} [{unit}]"),
+                    value=float(standing.place[name]),
                     format="%.6g",
-                    key=f"campaign at {folder} {item.name}",
+                    key=f"campaign at {folder} {name}",
                 )
     with right:
         try:
-            st.image(slice_svg(standing, str(x), str(y), held), width="stretch")
+            with st.spinner("Drawing", show_time=True):
+                st.image(slice_svg(folder, str(x), str(y), held), width="stretch")
         except LimenError as error:
             fault(one_message(error))
         st.caption(
@@ -150,7 +157,7 @@ def _slice(standing: Standing) -> None:
 
 
 def _pending(standing: Standing) -> None:
-    table = standing.campaign.pending
+    table = standing.pending
     st.subheader(f"Next: {len(table):,} points pending")
     if not len(table):
         st.caption("None; ask with: limen campaign ask CAMPAIGN -n 10")

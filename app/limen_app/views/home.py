@@ -37,11 +37,9 @@ def show(library: Library) -> None:
     for key in keys:
         _card(library, key)
     if library.campaigns:
-        st.page_link(
-            page("campaigns"),
-            label=f"{len(library.campaigns)} campaign(s) to look at",
-            icon=":material/explore:",
-        )
+        count = len(library.campaigns)
+        label = f"Look at {count} campaign{'' if count == 1 else 's'}"
+        st.page_link(page("campaigns"), label=label, icon=":material/explore:")
     for place, message in library.faults.items():
         if place not in keys:
             fault(message)
