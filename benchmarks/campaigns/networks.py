@@ -2,8 +2,8 @@
 Network strategies: the scan of O_3d (P6) and the committee on the 19-D network (P7).
 
 ``python benchmarks/campaigns/networks.py [scan] [committee] [scores] [long]`` measures, and
-stores figures in results/campaigns_networks.json. ``scores`` compares scores of the committee on
-two seeds, ``long`` goes on to 60,000 labels on one.
+stores figures in results/campaigns_networks.json, seed by seed. ``scores`` compares scores of the
+committee on two seeds, ``long`` goes on to 60,000 labels on one.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import statistics
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from seeds import by_seed, stored
 
 from limen.active.problem import History, Problem, outputs_from_mapping
 from limen.active.spaces import Space
@@ -87,19 +89,16 @@ def _shells(points: Array) -> list[tuple[int, ...]]:
     return [tuple(row) for row in np.rint(20 * (points - 0.5) / 7).astype(int)]
 
 
-def measure_scan() -> dict[str, Any]:
-    modes: dict[str, dict[str, Any]] = {"regressor": {}, "classifier": {"mode": "classifier"}}
-    modes["classifier without SMOTE"] = {"mode": "classifier", "smote_rounds": 0}
-    told = {}
-    for name, options in modes.items():
-        runs = [scan_o3d(seed, **options) for seed in SEEDS]
-        told[name] = {"runs": runs, "median": _median(runs)}
-        print(name, told[name]["median"], flush=True)
-    return told
+MODES: dict[str, dict[str, Any]] = {
+    "regressor": {},
+    "classifier": {"mode": "classifier"},
+    "classifier without SMOTE": {"mode": "classifier", "smote_rounds": 0},
+}
 
 
-def _median(runs: list[dict[str, float]]) -> dict[str, float]:
-    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+def measure_scan() -> None:
+    for mode, options in MODES.items():
+        by_seed(RESULTS, f"P6 {mode}", SEEDS, lambda seed, of=options: scan_o3d(seed, **of))
 
 
 # P7: the 19-D network
@@ -169,44 +168,56 @@ def gain(random: dict[str, float], active: dict[str, float]) -> dict[str, float 
     return gains
 
 
+TENTH = "nearest, a tenth random"
 ARMS: dict[str, dict[str, Any]] = {
     "random": {"random_share": 1.0},
     "nearest": {"score": "nearest", "random_share": 0.0},
-    "nearest, a tenth random": {"score": "nearest", "random_share": 0.1},
+    TENTH: {"score": "nearest", "random_share": 0.1},
     "bald": {"score": "bald", "random_share": 0.0},
     "as released, half random": {"score": "vote", "random_share": 0.5},
 }
 
 
-def measure_committee(sizes: tuple[int, ...], seeds: Any, arms: tuple[str, ...]) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+def measure_committee(sizes: tuple[int, ...], seeds: Iterable[int], arms: Iterable[str]) -> None:
     for arm in arms:
-        runs = [curve(seed, sizes, **ARMS[arm]) for seed in seeds]
-        mean = {key: round(statistics.mean(run[key] for run in runs), 4) for key in runs[0]}
-        told[arm] = {"runs": runs, "mean": mean, "median": _median(runs)}
-        if arm != "random":
-            told[arm]["gain of the means"] = gain(told["random"]["mean"], mean)
-        print(arm, told[arm].get("gain of the means"), mean, flush=True)
-    return told
+        case = f"P7 {arm}" + (f", to {sizes[-1]:,}" if sizes != SHORT else "")
+        by_seed(RESULTS, case, seeds, lambda seed, of=ARMS[arm]: curve(seed, sizes, **of))
 
 
-def measure(parts: tuple[str, ...] = ("scan", "committee", "scores", "long")) -> dict[str, Any]:
-    """Measure some parts and store each beside those measured before."""
-    todo = {
-        "scan": measure_scan,
-        "committee": lambda: measure_committee(SHORT, SEEDS, ("random", "nearest")),
-        "scores": lambda: measure_committee(SHORT, range(2), tuple(ARMS)),
-        # A curve of this length takes minutes: one seed only.
-        "long": lambda: measure_committee(SHORT + LONG, range(1), ("random", "nearest")),
+def gains() -> dict[str, dict[str, float | None]]:
+    """Give, for each arm of the committee, the gains over random points by their mean curves."""
+    told = {
+        case.removeprefix("P7 "): _mean(list(figures["runs"].values()))
+        for case, figures in stored(RESULTS).items()
+        if case.startswith("P7 ")
     }
-    kept: dict[str, Any] = {}
+    found = {}
+    for case, mean in told.items():
+        base = "random" + ", to 60,000" * case.endswith(", to 60,000")
+        if case != base and base in told:
+            found[case] = gain(told[base], mean)
+    return found
+
+
+def _mean(runs: list[dict[str, float]]) -> dict[str, float]:
+    return {key: round(statistics.mean(run[key] for run in runs), 4) for key in runs[0]}
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "scan": measure_scan,
+    "committee": lambda: measure_committee(SHORT, SEEDS, ("random", "nearest")),
+    # A curve of this length takes minutes: one seed only.
+    "long": lambda: measure_committee(SHORT + LONG, range(1), ("random", "nearest", TENTH)),
+    "scores": lambda: measure_committee(SHORT, range(2), tuple(ARMS)),
+}
+
+
+def measure(parts: Iterable[str] = ("scan", "committee", "long")) -> dict[str, Any]:
+    """Measure of some parts what is not stored yet."""
     for part in parts:
-        found = todo[part]()
-        kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-        kept[part] = found
-        RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    return kept
+        PARTS[part]()
+    return stored(RESULTS)
 
 
 if __name__ == "__main__":
-    measure(tuple(sys.argv[1:]) or ("scan", "committee", "scores", "long"))
+    measure(sys.argv[1:] or PARTS)

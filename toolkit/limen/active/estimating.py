@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from limen.active.problem import CENSORED, Estimate, History, Problem
 from limen.active.remembering import Lately
-from limen.active.surrogates.fidelity import Surrogate, fit_with_approximation
+from limen.active.surrogates.averaging import Surrogate
+from limen.active.surrogates.fidelity import fit_with_approximation
 from limen.active.surrogates.multitask import fit_multitask
 from limen.active.surrogates.processes import MOST_ROWS, fit_process
 from limen.errors import MissingExtraError, TrainingError
@@ -22,8 +23,11 @@ __all__ = ["SURROGATES", "estimate_by_process", "fit_history", "probabilities"]
 
 Floats = NDArray[np.float64]
 
-SURROGATES = ("process", "multitask", "espejo")
-"""A process for each output, one over all of them, and the form of ATL-PHYS-PUB-2022-045."""
+SURROGATES = ("process", "plain", "multitask", "espejo")
+"""
+A process for each output, of the structure that predicts best or of the plain one; one over all
+outputs, and the form of ATL-PHYS-PUB-2022-045.
+"""
 
 # Fits whose covariances have so many entries together are remembered.
 _fits: Lately[Surrogate] = Lately(10_000_000)
@@ -118,8 +122,11 @@ def _fitted(
     previous = memory.get("hyperparameters")
 
     def fit(points: Floats, values: Floats, errors: Floats, *, previous: Any = None) -> Surrogate:
-        if surrogate == "process":
-            return fit_process(points, values, errors, previous=previous, levels=levels)
+        if surrogate in ("process", "plain"):
+            structure = "auto" if surrogate == "process" else "plain"
+            return fit_process(
+                points, values, errors, previous=previous, levels=levels, structure=structure
+            )
         form = "espejo" if surrogate == "espejo" else "free"
         return fit_multitask(points, values, errors, form=form, previous=previous)
 

@@ -21,7 +21,8 @@ from limen.active.feasibility import chance_of_value
 from limen.active.keys import keys
 from limen.active.problem import Estimate, History, Problem, Proposal
 from limen.active.streaming import draw_untold, initial_points, joined, taken_keys, untaken
-from limen.active.surrogates.fidelity import METHODS, Surrogate
+from limen.active.surrogates.averaging import Surrogate
+from limen.active.surrogates.fidelity import METHODS
 from limen.errors import UsageError
 
 __all__ = ["LevelSet"]
@@ -53,7 +54,8 @@ class LevelSet:
         ``greedy`` (joint conditioning), ``poisson`` (Poisson disc in the uncertain band) or
         ``top``.
     surrogate : str
-        ``process``: one for each output; ``multitask``: one over all; ``espejo``: the form of
+        ``process``: one for each output; ``plain``: the same without oblique and additive terms,
+        for values that scatter; ``multitask``: one over all; ``espejo``: the form of
         ATL-PHYS-PUB-2022-045.
     fidelity : str
         What rows of an approximation are for: ``auto``, ``none``, ``ar1``, ``multitask``.
@@ -171,6 +173,10 @@ class LevelSet:
         if not len(candidates):
             return candidates, np.empty(0)
         mean, std = posterior.mean_std(candidates)
+        # The label of a member is what its own evaluation says, with what no neighbour foretells.
+        pooled = self._problem.pool is not None
+        own = np.array([pooled * posterior.noise(j) for j in range(self._problem.m)])
+        std = np.sqrt(std**2 + own)
         scale = self._scales(history)
         feasible = chance_of_value(history)
         chance = np.ones(len(candidates)) if feasible is None else feasible(candidates)
@@ -186,6 +192,8 @@ class LevelSet:
         joint = np.argsort(-first, kind="stable")[: max(_JOINT, 2 * n)]
         points, mean, chance = candidates[joint], mean[joint], chance[joint]
         covariances = [posterior.covariance(points, points, j) for j in range(self._problem.m)]
+        for covariance, noise in zip(covariances, own, strict=True):
+            covariance[np.diag_indices_from(covariance)] += noise
 
         def score(left: Sequence[Floats]) -> Floats:
             variance = np.column_stack([covariance.diagonal() for covariance in left])

@@ -16,7 +16,8 @@ from limen.active.improvement import ACQUISITIONS, acquire
 from limen.active.keys import keys
 from limen.active.problem import FAILED, INVALID, Estimate, History, Problem, Proposal
 from limen.active.streaming import draw_untold, initial_points, joined, taken_keys, untaken
-from limen.active.surrogates.fidelity import METHODS, Surrogate, fit_with_approximation
+from limen.active.surrogates.averaging import Surrogate
+from limen.active.surrogates.fidelity import METHODS, fit_with_approximation
 from limen.active.surrogates.multitask import fit_multitask
 from limen.errors import UsageError
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limen.active.surrogates.layers import one_thread
 from limen.errors import MissingExtraError
 
 __all__ = ["LEAST_NOISE", "fit_tasks", "libraries"]
@@ -92,7 +93,7 @@ def fit_tasks(
     objective = gpytorch.mlls.ExactMarginalLogLikelihood(likelihood, model)
     model.train()
     likelihood.train()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), one_thread():
         # A length at its end or the last evaluation reached is no news for the user.
         warnings.simplefilter("ignore")
         botorch.optim.fit.fit_gpytorch_mll_scipy(objective, options={"maxiter": _ITERATIONS})
