@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from limen.prediction import Predictor
     from limen_app.library import Library
 
-__all__ = ["flips_of", "line_of", "plane_of", "published_of", "slab_of"]
+__all__ = ["by_flip", "flips_of", "line_of", "plane_of", "published_of", "slab_of"]
 
 Point = Mapping[str, float]
 Result = TypeVar("Result")
@@ -74,6 +74,12 @@ def flips_of(library: Library, key: str, predictor: Predictor, point: Point) -> 
     """Give the changes that flip an answer, as `limen_app.flipping.flips`."""
     asked = _asked(library, key, predictor, point, "flips")
     return _answers.get(asked, lambda: flips(predictor, point))
+
+
+def by_flip(library: Library, key: str, predictor: Predictor, point: Point) -> list[str]:
+    """Give the inputs, those first along which the answer flips nearest to the point."""
+    near = [flip.name for flip in flips_of(library, key, predictor, point)]
+    return [*near, *(name for name in predictor.card.input_names if name not in near)]
 
 
 def published_of(library: Library, key: str, predictor: Predictor) -> Published:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,9 @@ import pandas as pd
 
 from limen.manifest import Column
 from limen.prediction import VERDICTS
-from limen_app.contouring import hatching, runs, segments
+from limen_app.contouring import hatching, segments
+from limen_app.pictures import png
+from limen_app.settings import SEQUENCE
 from limen_app.showing import plain
 from limen_app.slicing import Line, Plane, boundary
 
@@ -22,13 +25,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Layer", "line_chart", "plane_chart", "reliability_chart"]
 
+_GREY = "#8A8A8A"
 _FILLS = {
-    "excluded": ("#E69F00", 0.55),
-    "outside the region": ("#E69F00", 0.55),
-    "not excluded": ("#56B4E9", 0.25),
-    "inside the region": ("#56B4E9", 0.25),
-    "undecided": ("#CC79A7", 0.6),
+    "excluded": "#E69F00",
+    "outside the region": "#E69F00",
+    "not excluded": "#56B4E9",
+    "inside the region": "#56B4E9",
+    "undecided": "#CC79A7",
+    "outside domain (hatched)": _GREY,
 }
+_OPAQUE = 115
+_LEGEND = {"labelLimit": 0, "titleLimit": 0, "columns": 1}
 _NAMES = {
     "excluded": "excluded",
     "not_excluded": "not excluded",
@@ -37,7 +44,6 @@ _NAMES = {
     "uncertain": "undecided",
 }
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#000000")
-_GREY = "#8A8A8A"
 _LABELS = {
     "excluded": ("excluded", "not excluded"),
     "outside_region": ("outside the region", "inside the region"),
@@ -108,7 +114,7 @@ def line_chart(
         The number with its interval, where it decides, the domain's ends, published points.
     """
     column = predictor.columns[line.name]
-    classifies = predictor.card.task == "classification" and not predictor.target.categories
+    classifies = boundary(predictor) == 0.5 and predictor.card.task == "classification"
     title = (
         f"probability of {predictor.target.name}" if classifies else axis_title(predictor.target)
     )
@@ -197,7 +203,9 @@ def _kinds(table: pd.DataFrame) -> list[str]:
 def _shape(table: pd.DataFrame) -> alt.Shape:
     shapes = ["triangle-up" if _is_out(kind) else "circle" for kind in _kinds(table)]
     scale = alt.Scale(domain=_kinds(table), range=shapes)
-    return alt.Shape("what:N", title=None, scale=scale, legend=alt.Legend(orient="bottom"))
+    return alt.Shape(
+        "what:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", **_LEGEND)
+    )
 
 
 def _colour(table: pd.DataFrame) -> alt.Color:
@@ -252,52 +260,64 @@ def plane_chart(
     )
     parts.append(cross.encode(x_axis, y_axis))
     scales = {"color": "independent", "shape": "independent", "strokeDash": "independent"}
-    return alt.layer(*parts).resolve_scale(**scales).properties(height=460)
+    return alt.layer(*parts).resolve_scale(**scales).properties(height=600)
 
 
-def _filling(layer: Layer, x: alt.X, y: alt.Y) -> alt.Chart:
+def _filling(layer: Layer, x: alt.X, y: alt.Y) -> alt.LayerChart | alt.Chart:
     """Fill by what is decided; by the number where nothing is."""
-    plane = layer.plane
     if boundary(layer.predictor) is None:
         return _shaded(layer, x, y)
-    names = [_NAMES.get(verdict, "") for verdict in VERDICTS]
-    codes = np.where(
-        np.isin(plane.verdict, [i for i, n in enumerate(names) if n]), plane.verdict, -1
+    verdict = layer.plane.verdict
+    names = {code: _NAMES[v] for code, v in enumerate(VERDICTS) if v in _NAMES}
+    colours = np.zeros((*verdict.shape, 4), dtype=np.uint8)
+    for code, name in names.items():
+        red, green, blue = bytes.fromhex(_FILLS[name][1:])
+        colours[verdict == code] = (red, green, blue, _OPAQUE)
+    kinds = [name for code, name in names.items() if (verdict == code).any()]
+    if (verdict == VERDICTS.index("outside_domain")).any():
+        kinds.append("outside domain (hatched)")
+    legend = alt.Legend(
+        orient="bottom", symbolType="square", symbolOpacity=_OPAQUE / 255, **_LEGEND
     )
-    cells = runs(plane.x, plane.y, codes)
-    table = pd.DataFrame(cells)
-    table["what"] = [names[code] for code in cells["code"]]
-    kinds = [name for name in dict.fromkeys(names) if name and name in set(table["what"])]
-    colour = alt.Color(
-        "what:N",
-        title=f"{layer.name} says",
-        scale=alt.Scale(domain=kinds, range=[_FILLS[kind][0] for kind in kinds]),
-        legend=alt.Legend(orient="bottom", symbolType="square"),
-    )
-    opacity = alt.Opacity(
-        "what:N",
-        scale=alt.Scale(domain=kinds, range=[_FILLS[kind][1] for kind in kinds]),
-        legend=None,
-    )
-    chart = alt.Chart(table).mark_rect(clip=True)
-    return chart.encode(
-        x, y, alt.X2("x2:Q"), alt.Y2("y2:Q"), color=colour, opacity=opacity, tooltip=["what:N"]
-    )
+    scale = alt.Scale(domain=kinds, range=[_FILLS[kind] for kind in kinds])
+    key = alt.Chart(pd.DataFrame({"what": kinds})).mark_point(opacity=0, filled=True)
+    colour = alt.Color("what:N", title=f"{layer.name} says", scale=scale, legend=legend)
+    return alt.layer(_image(colours), key.encode(color=colour))
 
 
-def _shaded(layer: Layer, x: alt.X, y: alt.Y) -> alt.Chart:
-    plane = layer.plane
-    value = plane.value[np.isfinite(plane.value)]
-    steps = np.unique(np.quantile(value, np.linspace(0, 1, 13))) if value.size else np.zeros(2)
-    codes = np.searchsorted(steps[1:-1], np.nan_to_num(plane.value), side="right")
-    cells = runs(plane.x, plane.y, np.where(np.isfinite(plane.value), codes, -1))
-    table = pd.DataFrame(cells)
-    middles = 0.5 * (steps[:-1] + steps[1:]) if len(steps) > 1 else steps
-    table["value"] = middles[np.minimum(cells["code"], len(middles) - 1)]
+def _image(colours: Any) -> alt.Chart:
+    """Lay a picture of the cells over the whole plot; its first row is the lowest."""
+    url = f"data:image/png;base64,{b64encode(png(colours[::-1])).decode()}"
+    mark = alt.Chart(pd.DataFrame({"url": [url]})).mark_image(
+        align="left",
+        baseline="top",
+        aspect=False,
+        smooth=False,
+        width={"expr": "width"},
+        height={"expr": "height"},
+    )
+    return mark.encode(x=alt.value(0), y=alt.value(0), url="url:N")
+
+
+def _shaded(layer: Layer, x: alt.X, y: alt.Y) -> alt.LayerChart:
+    value = layer.plane.value
+    inside = np.isfinite(value)
+    low, high = (
+        (float(np.min(value[inside])), float(np.max(value[inside]))) if inside.any() else (0.0, 1.0)
+    )
+    share = (np.nan_to_num(value, nan=low) - low) / (high - low or 1.0)
+    steps = np.array([tuple(bytes.fromhex(one[1:])) for one in SEQUENCE], dtype=np.float64)
+    at = np.arange(len(steps)) / (len(steps) - 1)
+    colours = np.stack(
+        [np.interp(share, at, steps[:, i]) for i in range(3)] + [inside * 255.0], axis=-1
+    )
+    scale = alt.Scale(domain=[low, high], range=list(SEQUENCE), interpolate="rgb")
+    key = alt.Chart(pd.DataFrame({"value": [low, high]})).mark_point(opacity=0, filled=True)
     title = axis_title(layer.predictor.target)
-    colour = alt.Color("value:Q", title=title, scale=alt.Scale(scheme="cividis"))
-    chart = alt.Chart(table).mark_rect(clip=True)
-    return chart.encode(x, y, alt.X2("x2:Q"), alt.Y2("y2:Q"), color=colour, tooltip=["value:Q"])
+    colour = alt.Color(
+        "value:Q", title=title, scale=scale, legend=alt.Legend(orient="bottom", **_LEGEND)
+    )
+    return alt.layer(_image(colours.astype(np.uint8)), key.encode(color=colour))
 
 
 def _segments_table(found: Any) -> pd.DataFrame:
@@ -307,15 +327,8 @@ def _segments_table(found: Any) -> pd.DataFrame:
 def _hatched(plane: Plane, x: alt.X, y: alt.Y) -> alt.Chart:
     outside = plane.verdict == VERDICTS.index("outside_domain")
     table = _segments_table(hatching(plane.x, plane.y, outside))
-    table["what"] = "outside domain"
-    colour = alt.Color(
-        "what:N",
-        title=None,
-        scale=alt.Scale(domain=["outside domain"], range=[_GREY]),
-        legend=alt.Legend(orient="bottom", symbolType="stroke"),
-    )
-    chart = alt.Chart(table).mark_rule(strokeWidth=1, clip=True)
-    return chart.encode(x, y, alt.X2("x2:Q"), alt.Y2("y2:Q"), color=colour)
+    chart = alt.Chart(table).mark_rule(strokeWidth=1, clip=True, color=_GREY)
+    return chart.encode(x, y, alt.X2("x2:Q"), alt.Y2("y2:Q"))
 
 
 def _contours(layers: Sequence[Layer]) -> pd.DataFrame:
@@ -340,7 +353,7 @@ def _contours(layers: Sequence[Layer]) -> pd.DataFrame:
 
 def _drawn(lines: pd.DataFrame, names: Sequence[str], x: alt.X, y: alt.Y) -> alt.Chart:
     colours = [_LINES[number % len(_LINES)] for number in range(len(names))]
-    legend = alt.Legend(orient="bottom", symbolType="stroke")
+    legend = alt.Legend(orient="top", symbolType="stroke", **_LEGEND)
     return (
         alt.Chart(lines)
         .mark_rule(strokeWidth=2.2, clip=True, strokeCap="round")
@@ -360,11 +373,6 @@ def _drawn(lines: pd.DataFrame, names: Sequence[str], x: alt.X, y: alt.Y) -> alt
                 title=None,
                 scale=alt.Scale(domain=["boundary", "uncertainty"], range=[[1, 0], [2, 4]]),
                 legend=legend,
-            ),
-            strokeWidth=alt.StrokeWidth(
-                "line:N",
-                scale=alt.Scale(domain=["boundary", "uncertainty"], range=[2.4, 1.2]),
-                legend=None,
             ),
         )
     )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["edges", "hatching", "runs", "segments"]
+__all__ = ["edges", "hatching", "segments"]
 
 Floats = NDArray[np.float64]
 
@@ -73,34 +72,6 @@ def edges(centres: Floats) -> Floats:
     """
     inner = 0.5 * (centres[:-1] + centres[1:])
     return np.concatenate([centres[:1], inner, centres[-1:]])
-
-
-def runs(x: Floats, y: Floats, codes: NDArray[np.integer[Any]]) -> dict[str, NDArray[Any]]:
-    """
-    Give the cells of a grid as few rectangles: equal neighbours along x are one.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n,)
-    y : ndarray, shape (m,)
-    codes : ndarray of int, shape (m, n)
-        What a cell shows; negative for nothing.
-
-    Returns
-    -------
-    dict of str to ndarray
-        ``x``, ``x2``, ``y``, ``y2`` and ``code`` of each rectangle.
-    """
-    ex, ey = edges(x), edges(y)
-    starts = np.ones(codes.shape, dtype=bool)
-    starts[:, 1:] = codes[:, 1:] != codes[:, :-1]
-    rows, first = np.nonzero(starts)
-    same_row = np.append(rows[1:] == rows[:-1], False)
-    last = np.where(same_row, np.append(first[1:], 0), codes.shape[1])
-    code = codes[rows, first]
-    kept = code >= 0
-    found = {"x": ex[first], "x2": ex[last], "y": ey[rows], "y2": ey[rows + 1], "code": code}
-    return {name: values[kept] for name, values in found.items()}
 
 
 def hatching(x: Floats, y: Floats, marked: NDArray[np.bool_], step: int = 4) -> Floats:

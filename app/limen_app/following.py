@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from limen.active import Campaign
@@ -179,7 +180,8 @@ def _beside(work: Callable[..., Result], folder: Path, *more: Any) -> Result:
         if not _pool:
             # A fork of a process with threads may hang; a fresh one does not.
             context = multiprocessing.get_context("spawn")
-            _pool.append(ProcessPoolExecutor(1, mp_context=context, initializer=_be_modest))
+            options = {"initializer": _begin, "initargs": (os.getpid(),)}
+            _pool.append(ProcessPoolExecutor(1, mp_context=context, **options))
         pool = _pool[0]
     try:
         return pool.submit(work, folder, *more).result()
@@ -191,9 +193,17 @@ def _beside(work: Callable[..., Result], folder: Path, *more: Any) -> Result:
         ) from error
 
 
-def _be_modest() -> None:
+def _begin(server: int) -> None:
+    """Let pages go first, and do not outlive the server, whatever ended it."""
     if hasattr(os, "nice"):
         os.nice(10)
+
+    def watch() -> None:
+        while os.getppid() == server:
+            time.sleep(2)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 _here: dict[Path, tuple[Any, Campaign]] = {}

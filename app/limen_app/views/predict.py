@@ -69,7 +69,7 @@ def show(library: Library) -> None:
 def _ask(here: Visit, predictor: Predictor) -> None:
     """Draw form and answer; runs again, alone, after each change."""
     examples(here, predictor)
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns([5, 6], gap="large")
     with left:
         uncovered = spectrum_box(here, predictor)
         given = draw_form(here, predictor)

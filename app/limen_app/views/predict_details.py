@@ -12,7 +12,7 @@ import streamlit as st
 from limen.documents import bibtex, how_to_cite
 from limen.errors import LimenError
 from limen.prediction import Verdicts
-from limen_app.asking import flips_of, line_of, plane_of, slab_of
+from limen_app.asking import by_flip, flips_of, line_of, plane_of, slab_of
 from limen_app.calls import command_line, curl, python
 from limen_app.charts import Layer, line_chart, plane_chart, reliability_chart
 from limen_app.library import one_message
@@ -144,11 +144,16 @@ def slab_words(slab: Slab, total: int) -> str:
 
 
 def _slices(here: Visit, predictor: Predictor, point: Point) -> None:
-    names = list(predictor.card.input_names)
+    names = by_flip(here.library, here.key, predictor, point)
     columns = predictor.columns
     first, second = st.columns(2)
+    if st.session_state.get(f"slice x {here.key}") not in names:
+        st.session_state[f"slice x {here.key}"] = names[0]
     x = first.selectbox(
-        "Along", names, key=f"slice x {here.key}", format_func=lambda n: choice(columns[n])
+        "Along",
+        sorted(names, key=predictor.card.input_names.index),
+        key=f"slice x {here.key}",
+        format_func=lambda n: choice(columns[n]),
     )
     others = ["nothing else", *(name for name in names if name != x)]
     y = second.selectbox(

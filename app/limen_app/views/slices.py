@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from limen.errors import LimenError
-from limen_app.asking import plane_of, slab_of
+from limen_app.asking import by_flip, plane_of, slab_of
 from limen_app.charts import Layer, plane_chart
 from limen_app.library import one_message
 from limen_app.showing import choice, column_label, number, quantity, safe
@@ -64,6 +64,8 @@ def _fill(here: Visit, predictor: Predictor) -> None:
         if linked or key not in st.session_state:
             _put(here, predictor, {column.name: beginning[column.name]})
     axes = [name for name in here.state.axes if name in names]
+    if len(axes) != 2 and f"axis x {here.key}" not in st.session_state:
+        axes = by_flip(here.library, here.key, predictor, beginning)[:2]
     for letter, at in (("x", 0), ("y", 1)):
         key = f"axis {letter} {here.key}"
         if (here.fresh and len(axes) == 2) or st.session_state.get(key) not in names:
