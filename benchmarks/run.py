@@ -30,7 +30,11 @@ NAMES = (
     "speed",
     "storage",
     "remote",
+    "browsing",
+    "campaigns",
 )
+# Beside the folder of that name.
+_MODULES = {"campaigns": "campaigning"}
 _SOFTWARE = ("numpy", "scikit-learn", "xgboost-cpu", "onnxruntime", "zarr", "xarray")
 
 
@@ -39,7 +43,7 @@ def run(name: str) -> None:
     print(name, flush=True)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="limen-bench-") as folder:
-        tables = importlib.import_module(name).measure(Path(folder))
+        tables = importlib.import_module(_MODULES.get(name, name)).measure(Path(folder))
     result = {
         "name": name,
         "command": f"python benchmarks/run.py {name}",
