@@ -651,7 +651,7 @@ def test_a_filter_on_any_column_is_set_without_a_mouse(
     next(b for b in app.button if b.label == "Set filter").click().run()
     expected = int((_columns()["weight"] >= 1.25).sum())
     assert f"{expected:,} of {ROWS:,}" in app.markdown[0].value
-    assert app.query_params["f.weight"] == ["1.25~"]
+    assert np.ravel(app.query_params["f.weight"])[-1] == "1.25~"
     next(box for box in app.text_input if box.label.startswith("To")).set_value("one")
     next(b for b in app.button if b.label == "Set filter").click().run()
     assert "allowed a number" in app.error[0].value

@@ -114,6 +114,7 @@ class Linked {
     if (this.asking !== asking) return;
     this.busy = false;
     this.working("");
+    if (this.known) this.warm();
   }
 
   async load(charts, sampled, signal) {
@@ -151,13 +152,13 @@ class Linked {
     return JSON.stringify([panel.axes, others]);
   }
 
-  async activate(panel) {
+  async activate(panel, quiet = false) {
     const key = this.activationKey(panel);
     const known = this.recent.get(key);
     if (known) return known;
     const made = new Activation(panel.axes.length);
     this.recent.set(key, made);
-    panel.figure.classList.add("preparing");
+    if (!quiet) panel.figure.classList.add("preparing");
     const start = performance.now();
     const passive = this.panels.filter((p) => !p.columns.every((c) => panel.columns.includes(c)));
     const filters = Object.fromEntries(Object.entries(this.filters).filter(([c]) => !panel.columns.includes(c)));
@@ -174,7 +175,7 @@ class Linked {
         await part(flat, sampled);
         panel.figure.classList.remove("preparing");
         if (maps.length) await part(maps, sampled);
-        this.activations.push({ sampled, ms: performance.now() - start });
+        this.activations.push({ sampled, quiet, filtered: Object.keys(filters).length > 0, ms: performance.now() - start });
       }
     } catch (error) {
       this.recent.map.delete(key);
@@ -182,6 +183,15 @@ class Linked {
     }
     panel.figure.classList.remove("preparing");
     return made;
+  }
+
+  // While nothing else is asked, cubes of charts that may be dragged first: the server keeps them.
+  async warm() {
+    const asking = this.asking;
+    for (const panel of this.panels.slice(0, RECENT)) {
+      if (this.asking !== asking || this.dragged || Object.keys(this.filters).length) return;
+      await this.activate(panel, true);
+    }
   }
 
   begin(panel) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Lock
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from limen.browsing.bins import Bins, Codes
 from limen.browsing.charts import TO_MINUS_2_LOG, Axis, Chart
-from limen.browsing.cubes import Grid, Job, count_rows, fill, passing_blocks
+from limen.browsing.cubes import Grid, Job, compact, count_rows, fill, passing_blocks
 from limen.browsing.filters import Filter
 from limen.browsing.index import Index
 from limen.browsing.selecting import Decided, decide
@@ -332,8 +333,15 @@ class Browser:
             total = Job(Grid.single(), tuple(sorted(filters)))
             plans.append({"count": total})
         jobs = [job for plan in plans for job in plan.values()]
-        fill(jobs, self._size(sampled), self._mask_of(filters, sampled), grid, tick)
-        answer = [{name: job.table for name, job in plan.items()} for plan in plans]
+        names = {} if sampled else self._kept_names(charts, plans, active, grid)
+        for job, name in names.items():
+            job.table = self.index.shelf.table(name)
+        missing = [job for job in jobs if job.table is None]
+        fill(missing, self._size(sampled), self._mask_of(filters, sampled), grid, tick)
+        for job in missing:
+            if job in names:
+                self.index.shelf.keep(names[job], compact(job.whole))
+        answer = [{name: job.whole for name, job in plan.items()} for plan in plans]
         for tables in answer:
             if "labels" in tables:
                 labels = tables.pop("labels")
@@ -342,6 +350,26 @@ class Browser:
                 tables["hits"] = np.take(labels, 1, axis=axis)
                 tables["labelled"] = labels.sum(axis=axis)
         return answer
+
+    def _kept_names(
+        self,
+        charts: Sequence[Chart],
+        plans: Sequence[dict[str, Job]],
+        active: Sequence[Axis],
+        grid: Grid | None,
+    ) -> dict[Job, str]:
+        """Name the tables that are kept with the index: counts under no filter."""
+        names = {}
+        shown = [chart.axes for chart in charts] + [()] * (len(plans) - len(charts))
+        for axes, plan in zip(shown, plans, strict=True):
+            job = plan["count"]
+            if job.filters:
+                continue
+            what = hashlib.sha256(job.passive.key + b"|" + (grid.key if grid else b""))
+            for axis in (*axes, *active):
+                what.update(f"|{axis.column}|{self.fine(axis)[0].key}".encode())
+            names[job] = f"{what.hexdigest()[:32]}.npy"
+        return names
 
     def _active_grid(self, active: Sequence[Axis], sampled: bool) -> Grid:
         fine = tuple(self.fine(axis)[0] for axis in active)

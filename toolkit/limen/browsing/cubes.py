@@ -9,7 +9,7 @@ while a range is dragged, whatever the number of rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,11 @@ class Grid:
         return cls((), (), ())
 
     @property
+    def key(self) -> bytes:
+        """What the cells are, for tables that are kept; equal for equal cells."""
+        return b"".join(table.astype("<i8").tobytes() for table in self.cells)
+
+    @property
     def padded(self) -> tuple[int, ...]:
         """Cells along each axis, the one for what is left out included."""
         return tuple(n + 1 for n in self.shape)
@@ -85,7 +90,7 @@ class Grid:
         return tuple(reversed(tables))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """
     One table to fill.
@@ -98,15 +103,22 @@ class Job:
     weights : ndarray, shape (n,), optional
         Sums or least values of these in place of counts.
     least : bool
-    table : ndarray
-        The answer, shape passive + active.
+    table : ndarray or None
+        The answer, shape passive + active; None while it is not there.
     """
 
     passive: Grid
     filters: tuple[str, ...]
     weights: Array | None = None
     least: bool = False
-    table: Array = field(default_factory=lambda: np.empty(0))
+    table: Array | None = None
+
+    @property
+    def whole(self) -> Array:
+        """The answer of a job that was filled."""
+        if self.table is None:
+            raise RuntimeError("the job was not filled")
+        return self.table
 
 
 def fill(
@@ -131,6 +143,8 @@ def fill(
     tick : callable, optional
         Told the share of rows that is done.
     """
+    if not jobs:
+        return
     grid = active or Grid.single()
     size = int(np.prod(grid.padded, dtype=np.intp))
     own = grid.scaled(1)

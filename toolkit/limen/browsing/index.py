@@ -52,6 +52,14 @@ class Index:
         In place of ``browse`` in the cache folder.
     progress : callable, optional
         Called with what is done and the share of it that is done, 0 to 1.
+
+    Attributes
+    ----------
+    columns : dict of str to Column
+    n_points : int
+        Rows of the scan.
+    shelf : Shelf
+        Where it is kept.
     """
 
     def __init__(
@@ -66,7 +74,7 @@ class Index:
         self._scan = open_scan()
         self.columns = columns
         self.n_points = self._scan.n_points
-        self._shelf = Shelf(digest, folder)
+        self.shelf = Shelf(digest, folder)
         self._digest = digest
         self._progress = progress
         self._samples: dict[int, npt.NDArray[np.int64]] = {}
@@ -106,7 +114,7 @@ class Index:
                 whole = whole.joined(part)
             return whole.to_dict()
 
-        return Facts.from_dict(self._shelf.document(f"{_file(name)}.json", make))
+        return Facts.from_dict(self.shelf.document(f"{_file(name)}.json", make))
 
     def bins(
         self,
@@ -158,7 +166,7 @@ class Index:
         def make() -> Iterator[Codes]:
             return self._streamed(name, f"Indexing {name}", work)
 
-        return self._shelf.array(f"{_file(name)}-{bins.key}.codes", self.n_points, np.uint8, make)
+        return self.shelf.array(f"{_file(name)}-{bins.key}.codes", self.n_points, np.uint8, make)
 
     def figures(
         self, name: str, kind: str, change: Callable[[npt.NDArray[np.float64]], npt.NDArray[Any]]
@@ -189,7 +197,7 @@ class Index:
         def make() -> Iterator[npt.NDArray[Any]]:
             return self._streamed(name, f"Reading {name}", work)
 
-        return self._shelf.array(f"{_file(name)}-{kind}.f4", self.n_points, np.float32, make)
+        return self.shelf.array(f"{_file(name)}-{kind}.f4", self.n_points, np.float32, make)
 
     def passing(
         self, name: str, one: Filter, codes: Codes, undecided: npt.NDArray[np.bool_]

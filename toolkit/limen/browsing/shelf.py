@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -86,6 +87,21 @@ class Shelf:
                     with suppress(OSError):
                         self._place(path, [json.dumps(self._texts[name]).encode()])
             return self._texts[name]
+
+    def table(self, name: str) -> npt.NDArray[Any] | None:
+        """Give a table that was kept; None if there is none."""
+        try:
+            with (self.folder / name).open("rb") as stream:
+                return np.asarray(np.load(stream, allow_pickle=False))
+        except (OSError, ValueError, EOFError):
+            return None
+
+    def keep(self, name: str, table: npt.NDArray[Any]) -> None:
+        """Keep a table, if the folder can be written."""
+        stream = io.BytesIO()
+        np.save(stream, table, allow_pickle=False)
+        with suppress(OSError):
+            self._place(self.folder / name, [stream.getvalue()])
 
     def _locked(self, name: str) -> threading.Lock:
         with self._lock:
