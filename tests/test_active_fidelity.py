@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from limen.active.surrogates.averaging import Averaged, guard_weight
-from limen.active.surrogates.fidelity import METHODS, fit_with_approximation
+from limen.active.surrogates.fidelity import METHODS, MOST_EXPENSIVE, fit_with_approximation
 from limen.active.surrogates.multitask import fit_multitask
 from limen.errors import UsageError
 
@@ -152,3 +152,21 @@ def test_the_guard_weighs_by_what_is_gained_point_by_point(gain, low, high):
 def test_an_unknown_method_is_refused():
     with pytest.raises(UsageError, match="allowed auto, none, ar1, multitask"):
         fit_with_approximation(*_rows("right"), _fit, method="both")
+
+
+def test_with_many_expensive_values_an_approximation_is_left_out():
+    x = np.random.default_rng(0).random((MOST_EXPENSIVE + 5, 1))
+    fidelity = np.repeat(np.array([0, 1], np.int8), [MOST_EXPENSIVE + 1, 4])
+
+    def fit(points, values, errors, *, previous=None):
+        return _fit(points[:20], values[:20], errors[:20])
+
+    posterior = fit_with_approximation(x, np.sin(x), 0 * x, fidelity, fit)
+    assert posterior.weights == (0.0,)
+
+
+def test_an_average_foretells_left_out_values_by_the_mixture(half):
+    informed, plain = half.informed[0].leave_one_out(0), half.plain.leave_one_out(0)
+    expected = np.log(0.5 * np.exp(informed) + 0.5 * np.exp(plain))
+    assert np.allclose(half.leave_one_out(0), expected)
+    assert half.noise(0) == pytest.approx((half.informed[0].noise(0) + half.plain.noise(0)) / 2)

@@ -49,10 +49,6 @@ class Surrogate(Protocol):
         """Variance of what neighbours do not foretell, in the square of the modelled scale."""
         ...
 
-    def parameters(self, output: int) -> int:
-        """How many numbers were fitted to the values of an output."""
-        ...
-
 
 @dataclass(frozen=True)
 class Averaged:
@@ -116,10 +112,6 @@ class Averaged:
             return plain
         return plain + self.weights[output] * (informed.noise(0) - plain)
 
-    def parameters(self, output: int) -> int:
-        """How many numbers were fitted to the values of an output."""
-        return self.plain.parameters(output)
-
     def leave_one_out(self, output: int) -> Floats:
         """Log densities of the values of an output by the mixture, each predicted from others."""
         plain, informed = self.plain.leave_one_out(output), self.informed[output]
@@ -131,7 +123,7 @@ class Averaged:
         return np.asarray(np.logaddexp(*parts))
 
 
-def guard_weight(informed: Floats, plain: Floats, numbers: int = 0) -> float:
+def guard_weight(informed: Floats, plain: Floats) -> float:
     """
     Say of an approximation, by log densities of the expensive values, each left out in turn.
 
@@ -139,8 +131,6 @@ def guard_weight(informed: Floats, plain: Floats, numbers: int = 0) -> float:
     ----------
     informed, plain : ndarray, shape (n,)
         With and without the approximation, of the same values in the same order.
-    numbers : int
-        By how many more fitted numbers the one without was adapted to these values.
 
     Returns
     -------
@@ -148,20 +138,13 @@ def guard_weight(informed: Floats, plain: Floats, numbers: int = 0) -> float:
         Φ(z + 1), where z is the mean gain over its standard error: one half where the
         approximation is worse by one standard error.
 
-    Notes
-    -----
-    Densities of values to which numbers were fitted are too high, on average by one over the number
-    of values for each of them: H. Akaike, IEEE Trans. Autom. Control 19 (1974) 716. Without this
-    the process alone, which mixes parameters as it likes, beat a good approximation at 20 to 40
-    values, by densities only.
-
     Examples
     --------
     >>> gain = np.array([0.5, 0.7, 0.6, 0.4])
     >>> round(guard_weight(gain, 0 * gain), 2), round(guard_weight(-gain, 0 * gain), 2)
     (1.0, 0.0)
     """
-    gain = informed - plain + numbers / len(plain)
+    gain = informed - plain
     error = float(gain.std(ddof=1)) / math.sqrt(len(gain))
     z = float(gain.mean()) / max(error, 1e-12)
     return 0.5 * math.erfc(-(z + _TRUST) / math.sqrt(2))

@@ -115,10 +115,6 @@ class CoregionalPosterior:
         """Number of outputs."""
         return len(self.outputs)
 
-    @property
-    def _terms(self) -> list[Mapping[str, Any]]:
-        return list(self.hyperparameters["terms"])
-
     def mean_std(self, u: Floats) -> tuple[Floats, Floats]:
         """
         Mean and standard deviation of all outputs, without the noise of an evaluation.
@@ -182,12 +178,6 @@ class CoregionalPosterior:
         """Variance of what neighbours do not foretell, in the square of the modelled scale."""
         task, told = self.outputs[output], self.hyperparameters
         return float(told["noise"][task] * told["scale"][task] ** 2)
-
-    def parameters(self, output: int) -> int:
-        """How many numbers were fitted: lengths, amplitudes, mixtures, noise and a constant."""
-        d = self.rows.shape[1]
-        numbers: list[int] = [d + 1 + ("mixing" in term) * d * (d - 1) for term in self._terms]
-        return sum(numbers) + 2
 
     def leave_one_out(self, output: int) -> Floats:
         """

@@ -141,8 +141,7 @@ def _say(candidate: CoregionalPosterior, plain: Surrogate, output: int, told: _C
     """Weigh a candidate against the plain fit."""
     if len(told.at(0)[0]) < LEAST_ROWS:
         return 1.0
-    alone, left = plain.parameters(output), candidate.hyperparameters["fitted"]
-    return guard_weight(candidate.leave_one_out(0), plain.leave_one_out(output), alone - left)
+    return guard_weight(candidate.leave_one_out(0), plain.leave_one_out(output))
 
 
 def _informed(
@@ -193,8 +192,6 @@ def _joined(
     ]
     left = [term | {"tasks": [[0.0, 0.0], [0.0, term["amplitude"]]]} for term in found["terms"]]
     numbers = {
-        # What the expensive values alone decide: factor, constant, noise, lengths and amplitudes.
-        "fitted": 3 + len(left) * (x.shape[1] + 1),
         "terms": [*shared, *left],
         "noise": [low["noise"][0], found["noise"]],
         "slopes": [[0.0] * x.shape[1]] * 2,

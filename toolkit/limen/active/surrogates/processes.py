@@ -71,10 +71,6 @@ class Independent:
         """Variance of what neighbours do not foretell."""
         return self.parts[output].noise(0)
 
-    def parameters(self, output: int) -> int:
-        """How many numbers were fitted to the values of an output."""
-        return self.parts[output].parameters(0)
-
     def leave_one_out(self, output: int) -> Floats:
         """Log densities of the values of an output, each predicted from all others."""
         return self.parts[output].leave_one_out(0)
