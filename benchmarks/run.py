@@ -31,6 +31,7 @@ NAMES = (
     "storage",
     "remote",
     "browsing",
+    "serve",
     "campaigns",
 )
 # Beside the folder of that name.

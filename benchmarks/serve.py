@@ -24,7 +24,7 @@ from limen.demonstration.making import make_example
 
 CLIENTS = 50
 SECONDS = 60.0
-ROUNDS = 3
+ROUNDS = 2
 LARGE = 10_000
 TRIES = 5
 PLACES = "LIMEN_APP_PLACES"
