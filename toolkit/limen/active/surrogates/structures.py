@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limen.active.surrogates.layers import one_thread
 from limen.active.surrogates.tasks import LEAST_NOISE
 from limen.errors import MissingExtraError
 
@@ -89,7 +88,7 @@ def fit_structure(
             return 1e10, np.zeros_like(raw)
         return loss, np.where(free, gradient, 0.0)
 
-    with warnings.catch_warnings(), one_thread():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Many values say at once what few say in the end.
         options = {"maxiter": _FEWER if len(values) >= _MANY else _ITERATIONS}
