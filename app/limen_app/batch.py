@@ -27,6 +27,8 @@ __all__ = ["Outcome", "Taken", "answer", "guarded", "mapping_of", "template"]
 _HEADER = re.compile(r"(.+?)\s*\[([^\]]*)\]\s*\Z")
 _SHOWN = 1000
 _STEP = 8_192
+# Columns beyond those of the bundle; each unknown one is compared with all names.
+_MORE = 200
 Progress = Callable[[int], None]
 
 
@@ -206,6 +208,12 @@ def _blocks(
     number = 0
     for part in point_blocks((str(path),), predictor.inputs, document):
         columns = dict(part.columns)
+        allowed = len(predictor.columns) + _MORE
+        if len(columns) > allowed:
+            raise ReadError(
+                f"{name}: found {len(columns):,} columns, allowed {allowed:,}; leave out what the "
+                "model does not need"
+            )
         if part.served and "file" in columns:
             folder = f"{path}/" if path.is_dir() else f"{path.parent}/"
             columns["file"] = [str(one).removeprefix(folder) for one in columns["file"]]
