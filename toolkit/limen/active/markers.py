@@ -60,7 +60,9 @@ def draw_points(
         close = (np.abs(points[:, rest] - centre[rest]) <= near).all(axis=1)
         if close.any():
             at = space.to_physical(points[close])
-            axes.scatter(at[:, plane[0]], at[:, plane[1]], label=label, zorder=4, **style)
+            axes.scatter(
+                at[:, plane[0]], at[:, plane[1]], label=label, zorder=4, clip_on=False, **style
+            )
 
 
 def _groups(

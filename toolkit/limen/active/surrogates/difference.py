@@ -25,6 +25,15 @@ _PRIORS = {
     "amplitude": (-1.0, 1.5),
     "noise": (-8.0, 3.0),
 }
+# A step of the line search beyond them may make the covariance singular.
+_BOUNDS = {
+    "factor": (-5.0, 5.0),
+    "constant": (-10.0, 10.0),
+    "amplitude": (-14.0, 6.0),
+    "noise": (-14.0, 2.0),
+    "lengths": (math.log(0.02), math.log(100.0)),
+    "mixing": (-3.0, 3.0),
+}
 # Of the mixtures about those of the approximation.
 _MIXING = 0.3
 # Of the logarithms of the lengths about those of the approximation. At 0.1 and 0.3 the accuracy
@@ -87,7 +96,10 @@ def fit_difference(
     with warnings.catch_warnings(), one_thread():
         # A length at its end or the last evaluation reached is no news for the user.
         warnings.simplefilter("ignore")
-        botorch.optim.fit.fit_gpytorch_mll_scipy(objective, options={"maxiter": _ITERATIONS})
+        bounds = {f"model.{name}": ends for name, ends in _BOUNDS.items()}
+        botorch.optim.fit.fit_gpytorch_mll_scipy(
+            objective, bounds=bounds, options={"maxiter": _ITERATIONS}
+        )
     with torch.no_grad():
         fitted = (model.lengths.exp(), model.amplitude.exp(), model.mixture())
         return {
