@@ -44,8 +44,8 @@ SPACE = {
     "m_N2": {"range": (131.0, 930.0), "unit": "GeV", "symbol": r"m_{\tilde{\chi}^0_2}"},
 }
 OUTPUTS = {
-    "obs": {"threshold": LEVEL, "symbol": r"\Phi^{-1}(\mathrm{CL}_\mathrm{s}^\mathrm{obs})"},
-    "exp": {"threshold": LEVEL, "symbol": r"\Phi^{-1}(\mathrm{CL}_\mathrm{s}^\mathrm{exp})"},
+    "obs": {"threshold": LEVEL, "symbol": r"z_\mathrm{obs}"},
+    "exp": {"threshold": LEVEL, "symbol": r"z_\mathrm{exp}"},
 }
 
 
