@@ -76,14 +76,14 @@ def manage_filters(bundle: Bundle, browse: Browse) -> Browse | None:
         )
         made = _typed_filter(bundle, name, browse.filters.get(name))
         filters = dict(browse.filters)
-        if st.button("Set filter", type="primary"):
-            return replace(browse, filters=filters | {name: made()})
-        if st.button("Remove this filter", disabled=name not in filters):
-            filters.pop(name)
-            return replace(browse, filters=filters)
-        if st.button("Remove all filters", disabled=not filters):
-            return replace(browse, filters={})
-    return None
+        given = st.button("Set filter", type="primary")
+        less = st.button("Remove this filter", disabled=name not in filters)
+        none = st.button("Remove all filters", disabled=not filters)
+    if given:
+        return replace(browse, filters=filters | {name: made()})
+    if less:
+        return replace(browse, filters={n: f for n, f in filters.items() if n != name})
+    return replace(browse, filters={}) if none else None
 
 
 def _typed_filter(bundle: Bundle, name: str, known: Filter | None) -> Any:
@@ -156,18 +156,18 @@ def manage_charts(bundle: Bundle, browse: Browse) -> Browse | None:
             both = (x(),) if y is None else (x(), y())
             return Panel("histogram" if y is None else "map", both, statistic, column)
 
-        charts = list(browse.charts)
-        label = "Add chart" if which is None else "Change chart"
-        if st.button(label, type="primary", disabled=which is None and len(charts) >= _MOST):
-            if which is None:
-                charts.append(made())
-            else:
-                charts[which] = made()
-            return replace(browse, charts=tuple(charts))
-        if which is not None and st.button("Remove chart", disabled=len(charts) < 2):
-            charts.pop(which)
-            return replace(browse, charts=tuple(charts))
-    return None
+        charts, full = list(browse.charts), len(browse.charts) >= _MOST
+        if which is None:
+            given, less = st.button("Add chart", type="primary", disabled=full), False
+        else:
+            given = st.button("Change chart", type="primary")
+            less = st.button("Remove chart", disabled=len(charts) < 2)
+    place = len(charts) if which is None else which
+    if given:
+        charts[place : place + 1] = [made()]
+    elif less:
+        charts.pop(place)
+    return replace(browse, charts=tuple(charts)) if given or less else None
 
 
 def _named(bundle: Bundle, panel: Panel, place: int) -> str:

@@ -15,7 +15,7 @@ __all__ = ["BLOCK", "Kept", "blocks", "keep", "tally"]
 # A block of codes, its keys and a table of pairs stay in the processor's cache.
 BLOCK = 131_072
 # Below this share of rows that pass it is quicker to pick them than to count the rest as dumped.
-_FEW = 0.2
+_FEW = 0.8
 
 Mask = npt.NDArray[np.bool_]
 Keys = npt.NDArray[np.intp]
