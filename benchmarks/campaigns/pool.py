@@ -130,7 +130,7 @@ def draw(path: Path, number: int = 36) -> None:
     from limen.active.pictures import draw_slice
 
     with tempfile.TemporaryDirectory(prefix="limen-bench-") as folder:
-        campaign = start(folder, 0, "level-set")
+        campaign = start(folder, 0, CASES["level-set, plain"])
         done = 0
         while done < number:
             ids, places = ask(campaign, BATCH if done else FIRST)
