@@ -88,7 +88,10 @@ def fill(predictor: Predictor, upload: Upload, document: Mapping[str, Any], most
         raise ReadError(f"{name}: holds {rows} spectra; several go to the page Batch")
     part = parts[0]
     if part.faults:
-        raise ReadError.from_faults(name, [("", fault) for fault in part.faults[0]])
+        faults = part.faults[0]
+        if len(faults) == 1:
+            raise ReadError(f"{name}: {faults[0]}")
+        raise ReadError.from_faults(name, [("", fault) for fault in faults])
     served = part.served[0]
     point, mapping = {}, []
     for column in predictor.inputs:

@@ -97,9 +97,6 @@ def _explore(here: Visit, predictor: Predictor) -> None:
         others = _others(here, predictor)
         most = st.select_slider("Published points shown", [0, 50, 200, 1000], value=200)
     with right:
-        if axes[0] == axes[1]:
-            fault("Both axes are the same parameter; choose two different ones.")
-            return
         state = replace(
             here.state, page="slices", model=predictor.card.name, point=point, axes=axes
         )
@@ -118,10 +115,21 @@ def _axes(here: Visit, predictor: Predictor, names: list[str]) -> tuple[str, str
             names,
             key=f"axis {letter} {here.key}",
             format_func=lambda name: choice(columns[name]),
+            on_change=_keep_apart,
+            args=(here, letter),
         )
         for letter in ("x", "y")
     ]
     return str(found[0]), str(found[1])
+
+
+def _keep_apart(here: Visit, changed: str) -> None:
+    """Exchange the axes where one becomes the other."""
+    other = "y" if changed == "x" else "x"
+    chosen = st.session_state[f"axis {changed} {here.key}"]
+    if chosen == st.session_state[f"axis {other} {here.key}"]:
+        before = st.session_state["seen", here.key].axes
+        st.session_state[f"axis {other} {here.key}"] = before[0 if changed == "x" else 1]
 
 
 def _benchmarks(here: Visit, predictor: Predictor) -> None:
