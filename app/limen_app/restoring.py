@@ -148,7 +148,11 @@ class _Reader:
         if not isinstance(value, list | tuple) or len(value) > 2:
             self.drop(f"The axes are {quoted(value)}, allowed are one or two; left out.")
             return ()
-        return tuple(name for name in value if self._known(name, "its axis"))
+        known = tuple(name for name in value if self._known(name, "its axis"))
+        if len(set(known)) < len(known):
+            self.drop(f"{known[0]} is on both axes; one of them was left out.")
+            known = known[:1]
+        return known
 
     def _filters(self, value: Any) -> dict[str, Filter]:
         if not isinstance(value, Mapping):
