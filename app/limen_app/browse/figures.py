@@ -9,7 +9,16 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from limen.browsing import LEVELS, Browser, Chart, Filter, boundaries, highest_density, wilson
+from limen.browsing import (
+    LEVELS,
+    Browser,
+    Chart,
+    Filter,
+    Range,
+    boundaries,
+    highest_density,
+    wilson,
+)
 from limen_app.showing import plain
 
 if TYPE_CHECKING:
@@ -17,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["figure", "parallel", "rendered"]
 
-_BLUE, _GREY, _BLACK = "#0072B2", "#C8CDD3", "#000000"
+_BLUE, _GREY, _BLACK, _ORANGE = "#0072B2", "#C8CDD3", "#000000", "#D55E00"
 _PERCENTS = ("68.27 %", "95.45 %")
 _TITLES = {
     "count": "rows per bin",
@@ -54,9 +63,9 @@ def figure(
     """
     now, ghosts = browser.view(charts, filters), browser.view(charts, {})
     drawn = [
-        _map(bundle, browser, chart, tables)
+        _map(bundle, browser, chart, tables, filters)
         if chart.y is not None
-        else _histogram(bundle, browser, chart, tables, ghost)
+        else _histogram(bundle, browser, chart, tables, ghost, filters)
         for chart, tables, ghost in zip(charts, now, ghosts, strict=True)
     ]
     rows = [alt.hconcat(*drawn[k : k + 2]) for k in range(0, len(drawn), 2)]
@@ -107,12 +116,17 @@ def _axis(bundle: Bundle, browser: Browser, axis: Any) -> dict[str, Any]:
     return {
         "title": _title(bundle, axis.column),
         "scale": alt.Scale(type=kind, domain=[bins.edges[0], bins.edges[-1]], nice=False),
-        "axis": alt.Axis(format="~g", tickCount=6, labelOverlap=True),
+        "axis": alt.Axis(format=".6~g", tickCount=6, labelOverlap=True),
     }
 
 
 def _histogram(
-    bundle: Bundle, browser: Browser, chart: Chart, now: dict[str, Any], ghost: dict[str, Any]
+    bundle: Bundle,
+    browser: Browser,
+    chart: Chart,
+    now: dict[str, Any],
+    ghost: dict[str, Any],
+    filters: Mapping[str, Filter],
 ) -> Any:
     edges = np.asarray(browser.bins(chart.x).edges)
     frame = pd.DataFrame({"from": edges[:-1], "to": edges[1:]})
@@ -131,7 +145,22 @@ def _histogram(
         rule = alt.Chart(levels).mark_rule(strokeDash=[4, 3]).encode(y="level:Q")
         text = alt.Chart(levels).mark_text(align="right", dy=-5, fontSize=9)
         layers += [rule, text.encode(y="level:Q", x=alt.value(298), text="name:N")]
+    layers += _ends(chart, filters)
     return alt.layer(*layers).properties(width=300, height=170)
+
+
+def _ends(chart: Chart, filters: Mapping[str, Filter]) -> list[alt.Chart]:
+    """Give a line at each end of the ranges on the chart's own columns."""
+    lines = []
+    for letter, axis in zip("xy", chart.axes, strict=False):
+        one = filters.get(axis.column)
+        ends = [e for e in (one.low, one.high) if e is not None] if isinstance(one, Range) else []
+        if ends:
+            rule = alt.Chart(pd.DataFrame({"end": ends})).mark_rule(
+                color=_ORANGE, strokeWidth=2, clip=True
+            )
+            lines.append(rule.encode(**{letter: "end:Q"}))
+    return lines
 
 
 def _marks(
@@ -152,7 +181,13 @@ def _marks(
     return [base.mark_bar(color=colour, clip=True).encode(x=x, x2="to", y=y, y2="zero")]
 
 
-def _map(bundle: Bundle, browser: Browser, chart: Chart, tables: dict[str, Any]) -> Any:
+def _map(
+    bundle: Bundle,
+    browser: Browser,
+    chart: Chart,
+    tables: dict[str, Any],
+    filters: Mapping[str, Filter],
+) -> Any:
     if chart.y is None:
         raise TypeError("a map has two axes")
     x, y = (np.asarray(browser.bins(axis).edges) for axis in chart.axes)
@@ -185,6 +220,7 @@ def _map(bundle: Bundle, browser: Browser, chart: Chart, tables: dict[str, Any])
             .mark_rule(color=_BLACK, strokeDash=dash, strokeWidth=1.5)
             .encode(x="x:Q", x2="x2", y="y:Q", y2="y2")
         )
+    layers += _ends(chart, filters)
     return alt.layer(*layers).properties(width=300, height=240).resolve_scale(color="independent")
 
 
@@ -246,7 +282,9 @@ def parallel(frame: pd.DataFrame, order: Sequence[str], colour: str | None) -> A
         )
         kinds["strokeDash"] = alt.StrokeDash("label:N", title=colour)
     return base.encode(
-        x=alt.X("axis:N", sort=list(order), title=None, axis=alt.Axis(labelAngle=-30)),
+        x=alt.X(
+            "axis:N", sort=list(order), title=None, axis=alt.Axis(labelAngle=-20, labelLimit=320)
+        ),
         y=alt.Y("place:Q", title="place along the axis", scale=alt.Scale(domain=[0, 1])),
         detail="row:N",
         **kinds,
