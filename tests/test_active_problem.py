@@ -24,6 +24,20 @@ def test_a_log_output_is_modelled_by_its_logarithm():
     )
 
 
+@pytest.mark.parametrize(("top", "width"), [(-10.0, 5.0), (48.0, -10.0)])
+def test_a_likelihood_with_a_long_tail_is_modelled_by_the_logarithm_of_its_deficit(top, width):
+    told = {"threshold": top - width, "scale": "log_deficit", "top": top, "width": width}
+    (output,) = outputs_from_mapping({"y": told})
+    side = np.sign(width)
+    assert output.levels == pytest.approx([-side * math.log(2)])
+    y = top - width * np.array([2000.0, 1.0, 0.0])
+    assert (np.diff(side * output.to_model(y)) > 0).all()
+    assert output.from_model(output.to_model(y)) == pytest.approx(y)
+    step = output.to_model(y + 1e-3) - output.to_model(y)
+    assert np.abs(step) == pytest.approx(output.error_to_model(y, np.full(3, 1e-3)), rel=1e-3)
+    assert outputs_from_mapping({"y": output.to_dict()}) == (output,)
+
+
 def test_outputs_go_through_plain_data():
     told = {"y": {"threshold": [0.05], "unit": "fb", "censored": "below", "label": "limit"}}
     (output,) = outputs_from_mapping(told)
@@ -40,7 +54,11 @@ def test_outputs_go_through_plain_data():
         ({"y": {"threshold": math.nan}}, "/y/threshold", "allowed finite numbers"),
         ({"y": {"threshold": True}}, "/y/threshold", "allowed finite numbers"),
         ({"y": {"threshold": 0, "scale": "log"}}, "/y/threshold", "allowed numbers above 0"),
-        ({"y": {"scale": "loq"}}, "/y/scale", "allowed linear or log"),
+        ({"y": {"scale": "loq"}}, "/y/scale", "allowed linear or log or log_deficit"),
+        ({"y": {"scale": "log_deficit", "top": 1}}, "/y", "found no width"),
+        ({"y": {"scale": "log_deficit", "top": 1, "width": 0}}, "/y/width", "other than 0"),
+        ({"y": {"scale": "log_deficit", "top": "x", "width": 1}}, "/y/top", "a finite number"),
+        ({"y": {"width": 1}}, "/y/width", "goes with scale log_deficit only"),
         ({"y": {"censored": "left"}}, "/y/censored", "allowed above or below"),
         ({"y": {"unit": "barn"}}, "/y/unit", "barn"),
         ({"y": {"treshold": 1}}, "/y", "found treshold, allowed censored"),

@@ -227,6 +227,21 @@ def test_the_threshold_of_a_label_is_the_default(tmp_path, document, columns, co
     assert campaign.problem.outputs[0].thresholds == (-3.0,)
 
 
+def test_a_likelihood_that_reaches_far_down_is_modelled_by_its_deficit(tmp_path, document, columns):
+    columns["loglike"] = 50 * columns["loglike"]
+    document["benchmarks"] = []
+    parent = make_bundle(document, columns, tmp_path / "toy")
+    outputs = {"loglike": {"threshold": -10.0}}
+    campaign = Campaign.from_bundle(tmp_path / "c", parent, outputs, strategy="sobol")
+    (output,) = campaign.problem.outputs
+    top = float(columns["loglike"].max())
+    assert (output.scale, output.top) == ("log_deficit", top)
+    assert output.width == pytest.approx(3 * (top + 10.0))
+    outputs["loglike"]["scale"] = "linear"
+    campaign = Campaign.from_bundle(tmp_path / "d", parent, outputs, strategy="sobol")
+    assert campaign.problem.outputs[0].scale == "linear"
+
+
 @pytest.mark.parametrize(
     ("outputs", "options", "error", "message"),
     [

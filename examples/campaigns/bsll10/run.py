@@ -1,5 +1,5 @@
 """
-Extend the b -> s likelihood where its 95 % region ends: run.py [--rows N] [--rounds N] [--batch N].
+Extend the b -> s likelihood where its 95 % region ends: run.py [--rows N] [--rounds N] [--batch N] ...
 
 The example bundle is drawn with few rows, a campaign asks for more along the boundary of the
 region, the real likelihood evaluates them, and the next version of the bundle holds them.
@@ -8,6 +8,7 @@ region, the real likelihood evaluates them, and the next version of the bundle h
 import argparse
 
 import numpy as np
+import pandas as pd
 
 from limen import diff, train
 from limen.active import Campaign, extend
@@ -31,16 +32,31 @@ def boundary(bundle: Bundle) -> float:
     return -0.5 * (best + float(label["threshold"]))
 
 
-def start(bundle: Bundle, level: float, strategy: str) -> Campaign:
-    """Start on the part of the box where the likelihood is worth a look."""
+def around(bundle: Bundle, level: float, number: int) -> pd.DataFrame:
+    """Draw the points that may be asked: as the rows of the region lie, and half as far again."""
+    names = list(likelihood().names)
     scan = bundle.scan
-    near = scan["loglike"].values > level - 50.0
-    space = {
-        name: {"range": np.quantile(scan[name].values[near], [0.01, 0.99]).tolist()}
-        for name in likelihood().names
-    }
+    region = np.column_stack([scan[n].values for n in names])[scan["loglike"].values > level]
+    factor = np.linalg.cholesky(np.cov(region.T))
+    drawn = np.random.default_rng(0).standard_normal((number, len(names)))
+    return pd.DataFrame(region.mean(axis=0) + 1.5 * drawn @ factor.T, columns=names)
+
+
+def start(bundle: Bundle, level: float, strategy: str, pool: pd.DataFrame) -> Campaign:
+    """Start where the likelihood is worth a look: ten flat boxes would be nearly empty."""
+    space = {name: {"range": [pool[name].min(), pool[name].max()]} for name in pool}
     outputs = {"loglike": {"threshold": level}}
-    return Campaign.from_bundle("campaign", bundle, outputs, space=space, strategy=strategy)
+    return Campaign.from_bundle(
+        "campaign", bundle, outputs, space=space, strategy=strategy, pool=pool
+    )
+
+
+def accuracy(campaign: Campaign, points: pd.DataFrame, level: float) -> str:
+    """Say how many labels of points are right, and of those nearest to the boundary."""
+    truth = likelihood().log_likelihood(points.to_numpy())
+    right = (campaign.predict(points)["loglike_below"].values[:, 0] > 0.5) == (truth < level)
+    close = np.abs(truth - level) <= np.quantile(np.abs(truth - level), 0.2)
+    return f"labels right {right.mean():.3f}, of the fifth nearest {right[close].mean():.3f}"
 
 
 def main() -> None:
@@ -49,18 +65,21 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--batch", type=int, default=25)
+    parser.add_argument("--pool", type=int, default=8000)
     parser.add_argument("--strategy", default="level-set")
     asked = parser.parse_args()
     model = likelihood()
     bundle = draw(asked.rows)
     level = boundary(bundle)
-    campaign = start(bundle, level, asked.strategy)
+    pool = around(bundle, level, asked.pool + 2000)
+    fresh = pool[asked.pool :]
+    campaign = start(bundle, level, asked.strategy, pool[: asked.pool])
+    print(f"{0:5} points asked, {accuracy(campaign, fresh, level)}")
     for _ in range(asked.rounds):
         batch = campaign.ask(asked.batch)
         values = model.log_likelihood(batch[list(model.names)].to_numpy())
         campaign.tell(batch["id"], {"loglike": values})
-        close = np.mean(np.abs(values - level) < 5.0)
-        print(f"{len(campaign.queries):5} points asked, {100 * close:3.0f} % near the boundary")
+        print(f"{len(campaign.queries):5} points asked, {accuracy(campaign, fresh, level)}")
     print(*assess(campaign, rounds=0, left_out=False).lines(), sep="\n")
     made = extend(bundle, campaign, "bsll10-next")
     print(f"{made.path}: version {made.manifest['version']}")

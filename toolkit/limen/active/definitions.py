@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from limen.errors import (
     UnitError,
     UsageError,
 )
+from limen.transforms import TargetTransform
 
 if TYPE_CHECKING:
     from limen.bundle import Bundle
@@ -39,6 +41,9 @@ __all__ = [
     "problem_of",
     "read_document",
 ]
+
+# How many times farther than the contours a likelihood is modelled about linearly.
+_LINEAR = 3.0
 
 FORMAT = "1.0"
 _LIBRARIES = ("limen", "numpy", "scipy", "torch", "gpytorch", "botorch")
@@ -283,7 +288,26 @@ def _output_of(bundle: Bundle, name: str, given: Mapping[str, Any]) -> dict[str,
     levels = {float(d["threshold"]) for d in definitions if d.get("column") == name}
     if levels and not given.get("threshold"):
         entry["threshold"] = sorted(levels)
-    return entry | dict(given)
+    entry |= dict(given)
+    if not {"scale", "unit"} & set(given):
+        entry |= _long_tail(bundle, name, entry.get("threshold", []))
+    return entry
+
+
+def _long_tail(bundle: Bundle, name: str, threshold: Any) -> dict[str, Any]:
+    """
+    Give the scale of a log-likelihood whose values reach far down: no process follows those.
+
+    It is about linear three times as far from the best value as the contours are.
+    """
+    column = bundle.columns[name]
+    chosen = TargetTransform.choose(column.quantity, column.role, bundle.scan[name].values)
+    if chosen.kind != "log_deficit":
+        return {}
+    levels = np.asarray(threshold, dtype=np.float64).reshape(-1)
+    deepest = float(np.abs(levels - chosen.top).max(initial=0.0))
+    width = math.copysign(max(abs(chosen.scale), _LINEAR * deepest), chosen.scale)
+    return {"scale": "log_deficit", "top": chosen.top, "width": width}
 
 
 def check_approximation(bundle: Bundle, problem: Problem, columns: Mapping[str, str]) -> None:

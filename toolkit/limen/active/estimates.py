@@ -104,9 +104,11 @@ def _add(
         mean[places] = output.from_model(found.mean[:, j])
         std[places] = found.std[:, j]
         below[places] = found.below[j]
-    logarithmic = output.scale == "log"
+    logarithmic = output.scale != "linear"
     middle = "median" if logarithmic else "mean"
-    spread = f"standard deviation of {'log10 of ' if logarithmic else ''}{output.name}"
+    of = {"log": f"log10 of {output.name}"}
+    of["log_deficit"] = f"ln(1 + ({output.top:g} - {output.name}) / {output.width:g})"
+    spread = f"standard deviation of {of.get(output.scale, output.name)}"
     told = {"units": output.unit, "long_name": f"{middle} of {output.name}"}
     variables[f"{output.name}_mean"] = ("point", mean, told)
     told = {"units": "1" if logarithmic else output.unit, "long_name": spread}

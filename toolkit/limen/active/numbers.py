@@ -93,7 +93,8 @@ def to_column(output: Output, unit: str) -> tuple[float, float]:
     Returns
     -------
     scale, shift : float
-        Times ``scale`` plus ``shift``: the value in the column's unit, or its ln if ``log``.
+        Times ``scale`` plus ``shift``: the value in the column's unit, its ln if ``log``, what
+        ``log_deficit`` of :class:`limen.transforms.TargetTransform` gives if that.
 
     Examples
     --------
@@ -101,6 +102,8 @@ def to_column(output: Output, unit: str) -> tuple[float, float]:
     (1000.0, 0.0)
     """
     factor = float(convert(1.0, output.unit, unit))
+    if output.scale == "log_deficit":
+        return -math.copysign(1.0, output.width), 0.0
     return (math.log(10.0), math.log(factor)) if output.scale == "log" else (factor, 0.0)
 
 

@@ -31,6 +31,7 @@ from limen.training.judging import Judgement
 from limen.training.publishing import publish
 from limen.training.rows import TEST, TRAIN, TrainingRows, load_rows
 from limen.transforms import TargetTransform
+from limen.units import convert
 
 if TYPE_CHECKING:
     from limen.active.campaign import Campaign
@@ -108,7 +109,7 @@ def _publish(
     rows = _rows(bundle, campaign, output, process, inputs)
     _refuse_unfaithful(campaign, fitted, posterior, j, inputs, column.unit)
     region = f"origin: {origin_meanings(campaign.id)['reserved']}"
-    transform = TargetTransform("log" if output.scale == "log" else "identity")
+    transform = _transform(output, column.unit)
 
     def judging(answer: dict[str, Any]) -> Judgement:
         return _judge(rows, answer, transform, region, rng)
@@ -181,7 +182,7 @@ def _refuse_unfaithful(
     x = _columns(inputs, u)
     scale, shift = to_column(output, unit)
     mean, std = posterior.mean_std(u)
-    wanted, wide = scale * mean[:, j] + shift, scale * std[:, j]
+    wanted, wide = scale * mean[:, j] + shift, abs(scale) * std[:, j]
     off = np.abs(fitted.predict(x) - wanted).max() / (np.ptp(wanted) or 1.0)
     spread = fitted.predict_std(x)
     wrong = np.inf if spread is None else np.abs(spread - wide).max() / wide.max()
@@ -190,6 +191,14 @@ def _refuse_unfaithful(
             f"surrogate of {output.name}: found a mean that is off by {off:.2g} of its range and "
             f"a standard deviation by {wrong:.2g} of its largest, allowed {_FAITHFUL:g}"
         )
+
+
+def _transform(output: Output, unit: str) -> TargetTransform:
+    """Give the map from the column's values to what the model answers."""
+    if output.scale == "log_deficit":
+        factor = float(convert(1.0, output.unit, unit))
+        return TargetTransform("log_deficit", top=factor * output.top, scale=factor * output.width)
+    return TargetTransform("log" if output.scale == "log" else "identity")
 
 
 def _columns(inputs: Standardiser, u: Floats) -> Floats:

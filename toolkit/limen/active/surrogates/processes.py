@@ -26,7 +26,7 @@ MOST_ROWS = 2000
 """Values that one process is conditioned on."""
 
 # Values that hyper-parameters are fitted to, and that structures are compared on.
-_MOST_FITTED, _MOST_COMPARED = 500, 200
+_MOST_FITTED, _MOST_COMPARED, _COMPARED_EACH = 500, 200, 40
 # With more parameters the mixtures would be more numbers than a campaign has points.
 _MOST_OBLIQUE = 12
 # Share by which values must grow before hyper-parameters are fitted again, beyond ``_SURE``.
@@ -163,11 +163,10 @@ def _fitted(
         names = [structure]
     elif x.shape[1] == 1 or x.shape[1] > _MOST_OBLIQUE or len(y) < 2 * x.shape[1]:
         names = ["plain"]
-    elif before is not None and before["fitted"] >= _SURE:
-        names = [before["structure"]]
     else:
         names = list(STRUCTURES)
-    kept = _share(y, level, _MOST_FITTED if len(names) == 1 else _MOST_COMPARED)
+    most_compared = max(_MOST_COMPARED, _COMPARED_EACH * x.shape[1])
+    kept = _share(y, level, _MOST_FITTED if len(names) == 1 else most_compared)
     xs, ys, es = x[kept], y[kept], e[kept]
     best, highest = None, -np.inf
     # With few values an earlier fit may have been misled: each begins anew.
@@ -182,6 +181,7 @@ def _fitted(
     if len(kept) < min(len(y), _MOST_FITTED):
         kept = _share(y, level, _MOST_FITTED)
         best = fit_structure(x[kept], y[kept], e[kept], best["structure"], best["raw"])
+        starts[best["structure"]] = best["raw"]
     return best | {"fitted": len(y), "starts": starts}
 
 

@@ -91,7 +91,8 @@ def fit_structure(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Many values say at once what few say in the end.
-        options = {"maxiter": _FEWER if len(values) >= _MANY else _ITERATIONS}
+        fewer = max(_FEWER, int(free.sum()))
+        options = {"maxiter": fewer if len(values) >= _MANY else max(_ITERATIONS, fewer)}
         found = minimize(
             objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options=options
         )
