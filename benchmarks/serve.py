@@ -87,8 +87,9 @@ def measure(folder: Path) -> list[Table]:
     small = [_request({"bundle": "bsll10", "points": [point]}) for point in points[:1000]]
     large = _request({"bundle": "bsll10", "points": points})
     environment = {PLACES: json.dumps([str(bundle.path)]), GRAPH: str(bundle.part("region.onnx"))}
-    loads = {name: [] for name in TARGETS}
-    batches = {name: [] for name in TARGETS}
+    loads: dict[str, list[Load]] = {name: [] for name in TARGETS}
+    batches: dict[str, list[float]] = {name: [] for name in TARGETS}
+    busy = f"Load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
     with _servers(environment) as ports:
         for _ in range(ROUNDS):
             for name, port in ports.items():
@@ -96,16 +97,16 @@ def measure(folder: Path) -> list[Table]:
         for _ in range(TRIES):
             for name, port in ports.items():
                 batches[name].append(asyncio.run(_once(port, large)))
-    return [_load_table(loads), _batch_table(batches)]
+    return [_load_table(loads, busy), _batch_table(batches, busy)]
 
 
-def _load_table(loads: dict[str, list[Load]]) -> Table:
+def _load_table(loads: dict[str, list[Load]], busy: str) -> Table:
     table = Table(
         f"REST: {CLIENTS} clients at once for {SECONDS:.0f} s, one point a request",
         f"One server process each on this machine, which runs the clients too; {ROUNDS} rounds of "
         "both in turn, the round of median throughput shown, errors of all rounds. Limen checks "
         "names and units, decides domain, conformal set and confidence, and answers with reasons "
-        "and what to cite; the bare route returns a number. The ratio is of requests / s.",
+        f"and what to cite; the bare route returns a number. The ratio is of requests / s. {busy}",
     )
     middle = {
         name: sorted(rounds, key=lambda load: len(load.latencies))[len(rounds) // 2]
@@ -119,11 +120,11 @@ def _load_table(loads: dict[str, list[Load]]) -> Table:
     return table
 
 
-def _batch_table(batches: dict[str, list[float]]) -> Table:
+def _batch_table(batches: dict[str, list[float]], busy: str) -> Table:
     table = Table(
         f"REST: {LARGE} points in one request",
         f"As above; medians of {TRIES} requests in turn, seconds from the first byte sent to the "
-        "last received.",
+        f"last received. {busy}",
     )
     ours = statistics.median(next(iter(batches.values())))
     for name, seconds in batches.items():
