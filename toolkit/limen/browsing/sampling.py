@@ -32,7 +32,7 @@ def stratified_rows(n: int, most: int, seed: int) -> npt.NDArray[np.int64]:
     Examples
     --------
     >>> stratified_rows(6, 3, seed=0).tolist()
-    [1, 3, 5]
+    [1, 2, 4]
     """
     if n <= most:
         return np.arange(n, dtype=np.int64)
