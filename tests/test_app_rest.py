@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -818,6 +819,25 @@ def test_neither_addresses_nor_points_are_in_the_log(deployed: tuple[str, Path])
     requests.post(f"{address}{PREDICT}", data=b"543.21234", timeout=30)
     assert "543.21234" not in log.read_text()
     assert log.read_text().count("\n") <= 2
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://example.org/limen/browse", "https://example.org/limen"),
+        ("https://example.org/limen/", "https://example.org/limen"),
+        ("http://127.0.0.1:8501/predict?p.m=1/2", "http://127.0.0.1:8501"),
+        ("http://127.0.0.1:8501", "http://127.0.0.1:8501"),
+        (None, ""),
+    ],
+)
+def test_links_lead_below_the_path_that_a_proxy_gives(
+    monkeypatch: pytest.MonkeyPatch, url: str | None, origin: str
+) -> None:
+    from limen_app import visiting
+
+    monkeypatch.setattr(visiting, "st", SimpleNamespace(context=SimpleNamespace(url=url)))
+    assert visiting.origin() == origin
 
 
 def test_every_limit_is_on_the_page_with_its_default() -> None:

@@ -13,7 +13,7 @@ from limen_app import links
 from limen_app.library import Library, one_message
 from limen_app.pages import go
 from limen_app.showing import plain, safe
-from limen_app.state import ViewState
+from limen_app.state import PAGES, ViewState
 
 if TYPE_CHECKING:
     from limen.bundle import Bundle
@@ -270,9 +270,10 @@ def share(here: Visit, state: ViewState) -> None:
 
 
 def origin() -> str:
-    """Give the address of this server, as the visitor's browser has it."""
-    parts = (st.context.url or "").split("/")
-    return "/".join(parts[:3]) if len(parts) >= 3 else ""
+    """Give the address of this server, as the visitor's browser has it, with a proxy's path."""
+    address = (st.context.url or "").partition("?")[0].partition("#")[0].rstrip("/")
+    head, _, last = address.rpartition("/")
+    return head if last in PAGES else address
 
 
 def _open_view(library: Library, data: bytes) -> None:

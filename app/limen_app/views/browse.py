@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -17,7 +18,7 @@ from limen_app.component import TABLES_PATH, browsers_of, linked_charts, read_fi
 from limen_app.library import one_message
 from limen_app.restoring import filter_document
 from limen_app.state import Browse
-from limen_app.visiting import Visit, fault, remember, share, visit
+from limen_app.visiting import Visit, fault, origin, remember, share, visit
 
 if TYPE_CHECKING:
     from limen_app.library import Library
@@ -113,8 +114,7 @@ def _charts(here: Visit) -> None:
 
 
 def _base() -> str:
-    path = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{path}" if path else ""
+    return urlsplit(origin()).path
 
 
 def _selected(here: Visit, browser: Browser) -> None:
