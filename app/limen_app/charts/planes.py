@@ -74,7 +74,7 @@ def plane_chart(
     )
     parts.append(cross.encode(x_axis, y_axis))
     scales = {"color": "independent", "shape": "independent", "strokeDash": "independent"}
-    return alt.layer(*parts).resolvescale_of(**scales).properties(height=600)
+    return alt.layer(*parts).resolve_scale(**scales).properties(height=600)
 
 
 def _segments_table(found: Any) -> pd.DataFrame:
