@@ -266,7 +266,7 @@ def test_the_label_of_a_member_of_a_pool_is_open_by_what_no_neighbour_foretells(
     y = 3 * (x[:, 0] - 0.5) + 0.5 * rng.standard_normal(40)
     # Of two members one lies near the contour: scatter decides its label, not the trend.
     pool = np.array([[0.53], [0.995]])
-    options = {"surrogate": "plain", "acquisition": "misclassification"}
+    options = {"surrogate": "rough", "acquisition": "misclassification"}
     strategy = build("level-set", problem(1, pool=pool), options)
     proposal = strategy.propose(History.of(x, y), 1, np.random.default_rng(0), {})
     assert proposal.points[0, 0] == 0.53

@@ -31,7 +31,7 @@ FIRST, BATCH, BUDGET = 6, 3, 45
 AT = (24, 30, 36)
 LEVEL = NormalDist().inv_cdf(0.05)
 CASES: dict[str, Any] = {
-    "level-set, plain": {"name": "level-set", "options": {"surrogate": "plain"}},
+    "level-set, rough": {"name": "level-set", "options": {"surrogate": "rough"}},
     "level-set": "level-set",
     "level-set, multitask": {"name": "level-set", "options": {"surrogate": "multitask"}},
     "random": "random",
@@ -130,7 +130,7 @@ def draw(path: Path, number: int = 36) -> None:
     from limen.active.pictures import draw_slice
 
     with tempfile.TemporaryDirectory(prefix="limen-bench-") as folder:
-        campaign = start(folder, 0, CASES["level-set, plain"])
+        campaign = start(folder, 0, CASES["level-set, rough"])
         done = 0
         while done < number:
             ids, places = ask(campaign, BATCH if done else FIRST)

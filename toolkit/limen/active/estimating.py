@@ -23,10 +23,10 @@ __all__ = ["SURROGATES", "estimate_by_process", "fit_history", "probabilities"]
 
 Floats = NDArray[np.float64]
 
-SURROGATES = ("process", "plain", "multitask", "espejo")
+SURROGATES = ("process", "rough", "multitask", "espejo")
 """
-A process for each output, of the structure that predicts best or of the plain one; one over all
-outputs, and the form of ATL-PHYS-PUB-2022-045.
+A process for each output, of the structure that predicts best, or of one for values that scatter;
+one over all outputs, and the form of ATL-PHYS-PUB-2022-045.
 """
 
 # Fits whose covariances have so many entries together are remembered.
@@ -122,8 +122,8 @@ def _fitted(
     previous = memory.get("hyperparameters")
 
     def fit(points: Floats, values: Floats, errors: Floats, *, previous: Any = None) -> Surrogate:
-        if surrogate in ("process", "plain"):
-            structure = "auto" if surrogate == "process" else "plain"
+        if surrogate in ("process", "rough"):
+            structure = "auto" if surrogate == "process" else "rough"
             return fit_process(
                 points, values, errors, previous=previous, levels=levels, structure=structure
             )

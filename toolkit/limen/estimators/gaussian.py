@@ -201,7 +201,7 @@ def write_kernel(
     builder : GraphBuilder
     z : str
         Name of the standardised points, [N, d].
-    kernel : {"matern", "rbf"}
+    kernel : {"matern", "rough", "rbf"}
     amplitude : float
     lengths : ndarray, shape (d,)
     rows : ndarray, shape (n, d)
@@ -223,6 +223,10 @@ def write_kernel(
     square = builder.op("Max", square, builder.constant(0.0))
     if kernel == "rbf":
         shape = builder.op("Exp", builder.op("Mul", square, builder.constant(-0.5)))
+    elif kernel == "rough":
+        t = builder.op("Mul", builder.op("Sqrt", square), builder.constant(math.sqrt(3.0)))
+        polynomial = builder.op("Add", t, builder.constant(1.0))
+        shape = builder.op("Mul", polynomial, builder.op("Exp", builder.op("Neg", t)))
     else:
         t = builder.op("Mul", builder.op("Sqrt", square), builder.constant(math.sqrt(5.0)))
         third = builder.op("Mul", square, builder.constant(5.0 / 3.0))

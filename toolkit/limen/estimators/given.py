@@ -35,8 +35,8 @@ class Term:
 
     Attributes
     ----------
-    kernel : {"matern", "rbf"}
-        Matern 5/2 or squared exponential.
+    kernel : {"matern", "rough", "rbf"}
+        Matern 5/2, Matern 3/2 or squared exponential.
     lengths : ndarray, shape (d,)
         In z.
     gains : ndarray, shape (n,)
@@ -46,7 +46,7 @@ class Term:
         Distances are taken between ``mixing @ z``.
     """
 
-    kernel: Literal["matern", "rbf"]
+    kernel: Literal["matern", "rough", "rbf"]
     lengths: Floats
     gains: Floats
     mixing: Floats | None = None
@@ -62,6 +62,9 @@ class Term:
         square = np.maximum(square, 0.0)
         if self.kernel == "rbf":
             return np.asarray(self.gains * np.exp(-0.5 * square))
+        if self.kernel == "rough":
+            t = math.sqrt(3.0) * np.sqrt(square)
+            return np.asarray(self.gains * (1.0 + t) * np.exp(-t))
         t = math.sqrt(5.0) * np.sqrt(square)
         shape = 1.0 + t + 5.0 / 3.0 * square
         return np.asarray(self.gains * shape * np.exp(-t))

@@ -54,8 +54,8 @@ class LevelSet:
         ``greedy`` (joint conditioning), ``poisson`` (Poisson disc in the uncertain band) or
         ``top``.
     surrogate : str
-        ``process``: one for each output; ``plain``: the same without oblique and additive terms,
-        for values that scatter; ``multitask``: one over all; ``espejo``: the form of
+        ``process``: one for each output; ``rough``: the same for functions with kinks and values
+        that scatter; ``multitask``: one over all; ``espejo``: the form of
         ATL-PHYS-PUB-2022-045.
     fidelity : str
         What rows of an approximation are for: ``auto``, ``none``, ``ar1``, ``multitask``.

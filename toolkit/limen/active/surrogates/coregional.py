@@ -41,7 +41,7 @@ def _linalg() -> Any:
 
 def correlation(name: str, a: Floats, b: Floats, lengths: Floats) -> Floats:
     """
-    Correlation between points: ``matern`` (5/2) or ``rbf``, with one length per parameter.
+    Correlation: ``matern`` (5/2), ``rough`` (Matern 3/2) or ``rbf``, one length per parameter.
 
     Parameters
     ----------
@@ -66,6 +66,9 @@ def correlation(name: str, a: Floats, b: Floats, lengths: Floats) -> Floats:
     if name == "rbf":
         squared_exponential: Floats = np.exp(-0.5 * squared)
         return squared_exponential
+    if name == "rough":
+        distance = np.sqrt(3 * squared)
+        return np.asarray((1 + distance) * np.exp(-distance))
     distance = np.sqrt(5 * squared)
     matern: Floats = (1 + distance + distance**2 / 3) * np.exp(-distance)
     return matern

@@ -100,7 +100,8 @@ def fit_process(
     levels : sequence of ndarray, shape (t,), optional
         Thresholds of each output: which values matter if there are too many.
     structure : str
-        A key of ``STRUCTURES``, or ``auto``: the one with the largest density of left-out values.
+        A key of ``STRUCTURES``, or ``auto``: that of the smooth ones with the largest density of
+        left-out values.
 
     Returns
     -------
@@ -164,7 +165,7 @@ def _fitted(
     elif x.shape[1] == 1 or x.shape[1] > _MOST_OBLIQUE or len(y) < 2 * x.shape[1]:
         names = ["plain"]
     else:
-        names = list(STRUCTURES)
+        names = [name for name in STRUCTURES if name != "rough"]
     most_compared = max(_MOST_COMPARED, _COMPARED_EACH * x.shape[1])
     kept = _share(y, level, _MOST_FITTED if len(names) == 1 else most_compared)
     xs, ys, es = x[kept], y[kept], e[kept]

@@ -25,15 +25,19 @@ Floats = NDArray[np.float64]
 
 STRUCTURES: Mapping[str, tuple[str, ...]] = {
     "plain": ("straight",),
+    "rough": ("rough",),
     "oblique": ("oblique",),
     "additive": ("straight", "oblique"),
 }
-"""Terms of a covariance; distances of a straight term are taken between the parameters."""
+"""
+Terms of a covariance: distances of a straight term are taken between the parameters; so are those
+of a rough one, Matern 3/2, whose functions have kinks.
+"""
 
 _ITERATIONS, _FEWER, _MANY = 200, 80, 200
 # Normal priors (centre, width) of what is fitted to standardised values. The lengths have that of
 # C. Hvarfner, E. Hellsten, L. Nardi, arXiv:2402.02229; those of a second term start shorter.
-_NOISE, _MIXING, _STEP = (-10.0, 2.5), 0.3, 1.0
+_NOISE, _SCATTER, _MIXING, _STEP = (-10.0, 2.5), -6.0, 0.3, 1.0
 _LENGTHS, _NOISES = (math.log(0.02), math.log(100.0)), (-14.0, 2.0)
 
 
@@ -134,7 +138,7 @@ def _loss(
     covariance = np.diag(noise + LEAST_NOISE + e**2)
     terms = []
     for i in range(len(kinds)):
-        term = _Term(p[i * _size(d) : (i + 1) * _size(d)], x)
+        term = _Term(p[i * _size(d) : (i + 1) * _size(d)], x, kinds[i] == "rough")
         covariance += term.covariance
         terms.append(term)
     factor, fault = dpotrf(covariance, lower=1)
@@ -149,14 +153,14 @@ def _loss(
     slope = 0.5 * (inverse - np.outer(weights, weights))
     gradient = [term.gradient(slope) for term in terms]
     gradient.append(np.array([noise * np.trace(slope), -weights.sum()]))
-    penalty, steepness = _penalty(p, len(kinds), d)
+    penalty, steepness = _penalty(p, kinds, d)
     return loss + penalty, np.concatenate(gradient) + steepness
 
 
 class _Term:
-    """Matern 5/2 of distances between mixtures of the parameters, and its derivatives."""
+    """Matern 5/2, or 3/2, of distances between mixtures of the parameters, with derivatives."""
 
-    def __init__(self, part: Floats, x: Floats) -> None:
+    def __init__(self, part: Floats, x: Floats, rough: bool) -> None:
         d = x.shape[1]
         self._x, self._lengths = x, np.exp(part[:d])
         mixing = part[d + 1 :].reshape(d, d) * (1 - np.eye(d)) + np.eye(d)
@@ -164,14 +168,19 @@ class _Term:
         self._mixed = x @ self._mixing.T
         norm = (self._mixed**2).sum(axis=1)
         squared = norm[:, None] + norm[None, :] - 2 * self._mixed @ self._mixed.T
-        self._distance = np.sqrt(5 * np.maximum(squared, 1e-12))
-        self._decay = math.exp(2 * part[d]) * np.exp(-self._distance)
-        self.covariance = (1 + self._distance + self._distance**2 / 3) * self._decay
+        distance = np.sqrt((3 if rough else 5) * np.maximum(squared, 1e-12))
+        decay = math.exp(2 * part[d]) * np.exp(-distance)
+        if rough:
+            self.covariance = (1 + distance) * decay
+            self._by_squared = -3 / 2 * decay
+        else:
+            self.covariance = (1 + distance + distance**2 / 3) * decay
+            self._by_squared = -5 / 6 * (1 + distance) * decay
 
     def gradient(self, slope: Floats) -> Floats:
         """Derivatives by log lengths, log amplitude and mixing, given those by the covariance."""
         d = self._x.shape[1]
-        by_squared = slope * (-5 / 6) * (1 + self._distance) * self._decay
+        by_squared = slope * self._by_squared
         by_mixed = 4 * (by_squared.sum(axis=1)[:, None] * self._mixed - by_squared @ self._mixed)
         by_scaled = by_mixed.T @ self._x
         by_mixing = by_scaled / self._lengths[:, None] * (1 - np.eye(d))
@@ -184,13 +193,15 @@ class _Term:
         )
 
 
-def _penalty(p: Floats, terms: int, d: int) -> tuple[float, Floats]:
+def _penalty(p: Floats, kinds: Sequence[str], d: int) -> tuple[float, Floats]:
     """Negative logarithm of the priors, and its derivatives."""
     middle, width = [], []
-    for i in range(terms):
+    for i in range(len(kinds)):
         middle += [math.sqrt(2) + math.log(d) / 2 - i * _STEP] * d + [-i * _STEP] + [0.0] * (d * d)
         width += [math.sqrt(3)] * d + [1.0] + [_MIXING] * (d * d)
-    away = (p - np.array([*middle, _NOISE[0], 0.0])) / np.array([*width, _NOISE[1], 1.0])
+    # Values with kinks scatter.
+    noise = _SCATTER if "rough" in kinds else _NOISE[0]
+    away = (p - np.array([*middle, noise, 0.0])) / np.array([*width, _NOISE[1], 1.0])
     return 0.5 * float(away @ away), away / np.array([*width, _NOISE[1], 1.0])
 
 
@@ -199,7 +210,7 @@ def _told(raw: Floats, kinds: Sequence[str], d: int) -> dict[str, Any]:
     for i, kind in enumerate(kinds):
         part = raw[i * _size(d) : (i + 1) * _size(d)]
         term = {
-            "kernel": "matern",
+            "kernel": "rough" if kind == "rough" else "matern",
             "lengths": np.exp(part[:d]).tolist(),
             "tasks": [[math.exp(2 * part[d])]],
         }
