@@ -180,8 +180,8 @@ def _beside(work: Callable[..., Result], folder: Path, *more: Any) -> Result:
         if not _pool:
             # A fork of a process with threads may hang; a fresh one does not.
             context = multiprocessing.get_context("spawn")
-            options = {"initializer": _begin, "initargs": (os.getpid(),)}
-            _pool.append(ProcessPoolExecutor(1, mp_context=context, **options))
+            begun = (os.getpid(),)
+            _pool.append(ProcessPoolExecutor(1, context, initializer=_begin, initargs=begun))
         pool = _pool[0]
     try:
         return pool.submit(work, folder, *more).result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from limen.browsing.charts import Axis
 from limen.browsing.filters import Choice, Filter, Range
@@ -266,4 +266,4 @@ def _axis(value: Any) -> Axis:
     low, high = _end(given, "low"), _end(given, "high")
     if low is not None and high is not None and not low < high:
         raise ValueError(f"the axis of {name} ends at {high:g} and begins at {low:g}")
-    return Axis(name, n, scale, low, high)
+    return Axis(name, n, cast("Any", scale), low, high)

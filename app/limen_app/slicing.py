@@ -212,5 +212,7 @@ def plane(
     X[:, first], X[:, second] = np.tile(x, len(y)), np.repeat(y, len(x))
     verdict, numbers = predictor.outline(X)
     shape = (len(y), len(x))
-    found = (_number(numbers), numbers["lower"], numbers["upper"], verdict)
-    return Plane(names, x, y, *(values.reshape(shape) for values in found))
+    value, lower, upper = (
+        values.reshape(shape) for values in (_number(numbers), numbers["lower"], numbers["upper"])
+    )
+    return Plane(names, x, y, value, lower, upper, verdict.reshape(shape))

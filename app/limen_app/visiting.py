@@ -89,7 +89,7 @@ def visit(library: Library, page: str) -> Visit | None:
         _say_nothing_is_open(library)
         return None
     parameters = _parameters()
-    fresh = parameters != st.session_state.get(("written", page))
+    fresh = parameters != st.session_state.get(f"written {page}")
     dropped: list[str] = []
     asked = links.asked_bundle(parameters) if fresh else ""
     key = _meant(library, asked, dropped)
@@ -105,8 +105,8 @@ def visit(library: Library, page: str) -> Visit | None:
         state, more = ViewState.from_query(parameters, bundle, page)
         dropped += more
     if fresh:
-        st.session_state["dropped", page] = dropped
-    for sentence in st.session_state.get(("dropped", page), ()):
+        st.session_state[f"dropped {page}"] = dropped
+    for sentence in st.session_state.get(f"dropped {page}", ()):
         note(sentence)
     return Visit(library, chosen, bundle, _completed(state, chosen), fresh)
 
@@ -174,7 +174,7 @@ def _opened(library: Library, key: str) -> Bundle | None:
 
 def _completed(state: ViewState, key: str) -> ViewState:
     """Fill in what was known of this bundle from the pages before."""
-    known: ViewState | None = st.session_state.get(("seen", key))
+    known: ViewState | None = st.session_state.get(f"seen {key}")
     if known is None:
         return replace(state, bundle=key)
     return replace(
@@ -241,8 +241,8 @@ def remember(here: Visit, state: ViewState) -> ViewState:
     """
     state = replace(state, bundle=here.key, digest=here.library.digest(here.key))
     query = state.to_query()
-    st.session_state["seen", here.key] = state
-    st.session_state["written", state.page] = query
+    st.session_state[f"seen {here.key}"] = state
+    st.session_state[f"written {state.page}"] = query
     if _parameters() != query:
         st.query_params.from_dict(query)
     return state

@@ -128,7 +128,7 @@ def _keep_apart(here: Visit, changed: str) -> None:
     other = "y" if changed == "x" else "x"
     chosen = st.session_state[f"axis {changed} {here.key}"]
     if chosen == st.session_state[f"axis {other} {here.key}"]:
-        before = st.session_state["seen", here.key].axes
+        before = st.session_state[f"seen {here.key}"].axes
         st.session_state[f"axis {other} {here.key}"] = before[0 if changed == "x" else 1]
 
 
@@ -205,7 +205,7 @@ def _picture(
     others: list[str],
     most: int,
 ) -> None:
-    layers = []
+    layers: list[Layer] = []
     for name in (predictor.card.name, *others):
         asked = predictor if name == predictor.card.name else predictor_of(here, name)
         if asked is not None and (not layers or boundary(asked) is not None):
