@@ -168,7 +168,12 @@ def _slices(here: Visit, predictor: Predictor, point: Point) -> None:
         line = line_of(here.library, here.key, predictor, point, x)
         label = f"Slice of {predictor.card.name} along {x}, all other parameters held"
         st.altair_chart(line_chart(predictor, line, point[x], slab), width="stretch", alt=label)
-        data: dict[str, Any] = {x: line.x, "value": line.value, "lower": line.lower, "upper": line.upper}
+        data: dict[str, Any] = {
+            x: line.x,
+            "value": line.value,
+            "lower": line.lower,
+            "upper": line.upper,
+        }
     else:
         plane = plane_of(here.library, here.key, predictor, point, (x, y))
         layers = [Layer(predictor, plane, predictor.card.name)]

@@ -1,5 +1,5 @@
 """
-Extend the b -> s likelihood where its 95 % region ends: run.py [--rows N] [--rounds N] [--batch N] ...
+Extend the b -> s likelihood where its 95 % region ends: run.py [--rows N] [--rounds N] ...
 
 The example bundle is drawn with few rows, a campaign asks for more along the boundary of the
 region, the real likelihood evaluates them, and the next version of the bundle holds them.
