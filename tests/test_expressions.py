@@ -128,3 +128,9 @@ def test_a_number_beyond_floating_point_is_refused(text):
 
 def test_a_tower_of_powers_is_infinite_at_once():
     assert np.isinf(Expression("m * 9**9**9**9").evaluate({"m": np.ones(1)})).all()
+
+
+def test_a_condition_on_constants_holds_for_all_rows():
+    columns = {"m": np.array([1.0, 3.0])}
+    assert Expression("1 < 2 and m > 2", condition=True).evaluate(columns).tolist() == [False, True]
+    assert Expression("not (1 < 2) or 0 < 1 < m", condition=True).evaluate(columns).tolist() == [False, True]

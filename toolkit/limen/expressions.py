@@ -11,6 +11,7 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -232,7 +233,8 @@ class Expression:
         if isinstance(node, ast.BoolOp):
             joined = [value(child) for child in node.values]
             both = isinstance(node.op, ast.And)
-            return (np.logical_and if both else np.logical_or).reduce(joined)
+            # A condition on constants alone is one truth value for all rows.
+            return reduce(np.logical_and if both else np.logical_or, joined)
         if isinstance(node, ast.Compare):
             return self._compare(node, value)
         return self._call(node, value, maxima)
@@ -251,7 +253,7 @@ class Expression:
             _COMPARISONS[type(op)](left, right)
             for op, left, right in zip(node.ops, terms[:-1], terms[1:], strict=True)
         ]
-        return np.logical_and.reduce(steps)
+        return reduce(np.logical_and, steps)
 
 
 def hint(text: str) -> str:
