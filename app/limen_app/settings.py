@@ -69,4 +69,6 @@ def options(limits: Limits) -> dict[str, Any]:
         "theme_chartSequentialColors": list(SEQUENCE),
         "theme_light_primaryColor": "#00609A",
         "theme_dark_primaryColor": "#56B4E9",
+        # Captions are paler than text by a fixed share, and have to be readable all the same.
+        "theme_light_textColor": "#0B0D12",
     }

@@ -13,6 +13,9 @@ __all__ = ["choice", "column_label", "number", "paragraphs", "plain", "quantity"
 
 _MATHS = re.compile(r"[A-Za-z0-9\\_^{}'\s,.+\-*/()|=<>\[\]]{1,120}\Z")
 
+# A mark that is not seen parts what would be taken for an address.
+_ADDRESS = re.compile(r"(https?:|ftp:|www(?=\.))", re.IGNORECASE)
+
 
 def plain(text: object) -> str:
     r"""
@@ -31,12 +34,17 @@ def safe(text: object) -> str:
     >>> print(safe("a <b> :red[x]"))
     a &lt;b&gt; :red\[x\]
     """
-    return markdown(clean(str(text)))
+    return _unlinked(markdown(clean(str(text))))
+
+
+def _unlinked(text: str) -> str:
+    """Keep addresses from becoming links: only a reader decides where to go."""
+    return _ADDRESS.sub("\\1\u2060", text)
 
 
 def paragraphs(text: object) -> str:
     """Give Markdown that shows several paragraphs as they are."""
-    return _paragraphs(clean(str(text)))
+    return _unlinked(_paragraphs(clean(str(text))))
 
 
 def symbol(column: Column) -> str:

@@ -83,7 +83,7 @@ def filling(layer: Layer) -> alt.LayerChart | alt.Chart:
         kinds.append("outside domain (hatched)")
     legend = alt.Legend(orient="bottom", symbolType="square", symbolOpacity=_OPAQUE / 255, **LEGEND)
     scale = alt.Scale(domain=kinds, range=[_FILLS[kind] for kind in kinds])
-    key = alt.Chart(pd.DataFrame({"what": kinds})).mark_point(opacity=0, filled=True)
+    key = alt.Chart(pd.DataFrame({"what": kinds})).mark_point(aria=False, opacity=0, filled=True)
     colour = alt.Color("what:N", title=f"{layer.name} says", scale=scale, legend=legend)
     return alt.layer(_image(colours), key.encode(color=colour))
 
@@ -92,6 +92,7 @@ def _image(colours: Any) -> alt.Chart:
     """Lay a picture of the cells over the whole plot; its first row is the lowest."""
     url = f"data:image/png;base64,{b64encode(png(colours[::-1])).decode()}"
     mark = alt.Chart(pd.DataFrame({"url": [url]})).mark_image(
+        aria=False,
         align="left",
         baseline="top",
         aspect=False,
@@ -115,7 +116,9 @@ def _shaded(layer: Layer) -> alt.LayerChart:
         [np.interp(share, at, steps[:, i]) for i in range(3)] + [inside * 255.0], axis=-1
     )
     scale = alt.Scale(domain=[low, high], range=list(SEQUENCE), interpolate="rgb")
-    key = alt.Chart(pd.DataFrame({"value": [low, high]})).mark_point(opacity=0, filled=True)
+    key = alt.Chart(pd.DataFrame({"value": [low, high]})).mark_point(
+        aria=False, opacity=0, filled=True
+    )
     title = axis_title(layer.predictor.target)
     colour = alt.Color(
         "value:Q", title=title, scale=scale, legend=alt.Legend(orient="bottom", **LEGEND)

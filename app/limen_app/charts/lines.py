@@ -68,20 +68,26 @@ def line_chart(
     y = alt.Y("value:Q", title=title, scale=y_scale)
     layers: list[Any] = [_outside(line, column)]
     if np.isfinite(line.lower).any():
-        band = alt.Chart(table).mark_area(opacity=0.25, color=LINES[0])
+        band = alt.Chart(table).mark_area(aria=False, opacity=0.25, color=LINES[0])
         layers.append(
             band.encode(x, alt.Y("lower:Q", title=title), alt.Y2("upper:Q"), detail="stretch:N")
         )
     layers.append(
-        alt.Chart(table).mark_line(color=LINES[0], strokeWidth=2).encode(x, y, detail="stretch:N")
+        alt.Chart(table)
+        .mark_line(aria=False, color=LINES[0], strokeWidth=2)
+        .encode(x, y, detail="stretch:N")
     )
     threshold = boundary(predictor)
     if threshold is not None:
-        rule = alt.Chart(pd.DataFrame({"y": [threshold]})).mark_rule(strokeDash=[6, 4], color=GREY)
+        rule = alt.Chart(pd.DataFrame({"y": [threshold]})).mark_rule(
+            aria=False, strokeDash=[6, 4], color=GREY
+        )
         layers.append(rule.encode(alt.Y("y:Q", title=title)))
     if slab is not None and len(slab.rows):
         layers.append(_points_on_line(predictor, line.name, slab, title))
-    place = alt.Chart(pd.DataFrame({"x": [here]})).mark_rule(color="#D55E00", strokeWidth=2)
+    place = alt.Chart(pd.DataFrame({"x": [here]})).mark_rule(
+        aria=False, color="#D55E00", strokeWidth=2
+    )
     layers.append(place.encode(x))
     return alt.layer(*layers).properties(height=300)
 
@@ -99,7 +105,7 @@ def _outside(line: Line, column: Column) -> alt.Chart:
     scale = scale_of(column, float(line.x[0]), float(line.x[-1]))
     return (
         alt.Chart(table)
-        .mark_rect(color=GREY, opacity=0.3)
+        .mark_rect(aria=False, color=GREY, opacity=0.3)
         .encode(
             alt.X("x:Q", scale=scale, title=axis_title(column)),
             alt.X2("x2:Q"),
@@ -119,7 +125,7 @@ def _points_on_line(predictor: Predictor, name: str, slab: Slab, title: str) -> 
     )
     return (
         alt.Chart(table)
-        .mark_point(size=28, opacity=0.75, filled=False)
+        .mark_point(aria=False, size=28, opacity=0.75, filled=False)
         .encode(
             alt.X("x:Q"),
             alt.Y("value:Q", title=title),

@@ -70,7 +70,13 @@ def plane_chart(
         parts.append(_points_on_plane(first.predictor, plane.names, slab, x_axis, y_axis))
     here = pd.DataFrame({"x": [point[plane.names[0]]], "y": [point[plane.names[1]]]})
     cross = alt.Chart(here).mark_point(
-        shape="cross", size=160, color="#000000", fill="#FFFFFF", strokeWidth=1.5, opacity=1
+        aria=False,
+        shape="cross",
+        size=160,
+        color="#000000",
+        fill="#FFFFFF",
+        strokeWidth=1.5,
+        opacity=1,
     )
     parts.append(cross.encode(x_axis, y_axis))
     scales = {"color": "independent", "shape": "independent", "strokeDash": "independent"}
@@ -84,7 +90,7 @@ def _segments_table(found: Any) -> pd.DataFrame:
 def _hatched(plane: Plane, x: alt.X, y: alt.Y) -> alt.Chart:
     outside = plane.verdict == VERDICTS.index("outside_domain")
     table = _segments_table(hatching(plane.x, plane.y, outside))
-    chart = alt.Chart(table).mark_rule(strokeWidth=1, clip=True, color=GREY)
+    chart = alt.Chart(table).mark_rule(aria=False, strokeWidth=1, clip=True, color=GREY)
     return chart.encode(x, y, alt.X2("x2:Q"), alt.Y2("y2:Q"))
 
 
@@ -113,7 +119,7 @@ def _drawn(lines: pd.DataFrame, names: Sequence[str], x: alt.X, y: alt.Y) -> alt
     legend = alt.Legend(orient="top", symbolType="stroke", **LEGEND)
     return (
         alt.Chart(lines)
-        .mark_rule(strokeWidth=2.2, clip=True, strokeCap="round")
+        .mark_rule(aria=False, strokeWidth=2.2, clip=True, strokeCap="round")
         .encode(
             x,
             y,
@@ -147,7 +153,7 @@ def _points_on_plane(
             "what": published_words(predictor, slab.target),
         }
     )
-    chart = alt.Chart(table).mark_point(size=32, opacity=0.9, filled=False, clip=True)
+    chart = alt.Chart(table).mark_point(aria=False, size=32, opacity=0.9, filled=False, clip=True)
     return chart.encode(
         x,
         y,

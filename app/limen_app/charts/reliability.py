@@ -55,12 +55,14 @@ def reliability_chart(table: Sequence[Mapping[str, Any]], target: str) -> alt.La
     y_title = f"share of points with {target} = 1"
     y = alt.Y("share:Q", title=y_title, scale=alt.Scale(domain=[0, 1]))
     told = ["from:Q", "to:Q", "share:Q", "lower:Q", "upper:Q", "points:Q"]
-    bars = base.mark_rule(color=LINES[0], strokeWidth=3).encode(x, alt.X2("to:Q"), y, tooltip=told)
-    spread = base.mark_rule(color=LINES[0]).encode(
+    bars = base.mark_rule(aria=False, color=LINES[0], strokeWidth=3).encode(
+        x, alt.X2("to:Q"), y, tooltip=told
+    )
+    spread = base.mark_rule(aria=False, color=LINES[0]).encode(
         alt.X("middle:Q", title="probability"), alt.Y("lower:Q", title=y_title), alt.Y2("upper:Q")
     )
     ideal = alt.Chart(pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0]})).mark_line(
-        color=GREY, strokeDash=[4, 4]
+        aria=False, color=GREY, strokeDash=[4, 4]
     )
     diagonal = ideal.encode(alt.X("x:Q", title="probability"), alt.Y("y:Q", title=y_title))
     return alt.layer(diagonal, bars, spread).properties(height=280)

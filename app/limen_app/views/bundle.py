@@ -103,7 +103,24 @@ def _columns(here: Visit) -> None:
             safe(_slha(column)),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    with st.container(key="limen-columns"):
+    _wide_table("limen-columns", lines)
+
+
+_FITTING = """<style>
+.st-key-NAME table {width: 100%} .st-key-NAME td {overflow-wrap: anywhere}
+@media (max-width: 700px) {
+  .st-key-NAME thead {display: none}
+  .st-key-NAME tr {display: block; margin-bottom: 1rem}
+  .st-key-NAME td {display: block; border: none; padding: .1rem 0}
+  .st-key-NAME td:empty {display: none}
+}
+</style>"""
+
+
+def _wide_table(name: str, lines: list[str]) -> None:
+    """Draw a table; in a narrow window each of its rows becomes a block of lines."""
+    st.html(_FITTING.replace("NAME", name))
+    with st.container(key=name):
         st.markdown("\n".join(lines))
 
 
@@ -185,8 +202,7 @@ def _files(here: Visit, document: Mapping[str, Any]) -> None:
         digest = entry.get("sha256", here.library.digest(here.key))[:16]
         link = f"[{safe(name)}]({base}/{quote(name)})"
         lines.append(f"| {link} | {safe(entry.get('role', ''))} | {size} | {digest}… |")
-    with st.container(key="limen-files"):
-        st.markdown("\n".join(lines))
+    _wide_table("limen-files", lines)
     try:
         here.bundle.part(document["tables"][0]["file"])
     except LimenError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import math
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +72,7 @@ def _quality(folder: Path, standing: Standing) -> None:
     _error(quality)
     if quality.progress:
         st.subheader("Progress")
-        st.image(quality.progress, width="stretch")
+        _draw(quality.progress, "Stated error and values by points asked")
         st.caption("By points asked; each figure by what is told now of the points until then.")
     if not quality.missing:
         _slice(folder, standing)
@@ -123,6 +125,14 @@ def _label(label: LabelError) -> dict[str, str | int]:
     }
 
 
+def _draw(svg: str, words: str) -> None:
+    """Show a picture, with words for those who do not see it."""
+    data = b64encode(svg.encode()).decode()
+    style = "width: 100%; background: white"
+    source = f"data:image/svg+xml;base64,{data}"
+    st.html(f'<img alt="{html.escape(words)}" style="{style}" src="{source}">')
+
+
 @st.fragment
 def _slice(folder: Path, standing: Standing) -> None:
     from limen_app.following import slice_svg
@@ -147,7 +157,7 @@ def _slice(folder: Path, standing: Standing) -> None:
     with right:
         try:
             with st.spinner("Drawing", show_time=True):
-                st.image(slice_svg(folder, str(x), str(y), held), width="stretch")
+                _draw(slice_svg(folder, str(x), str(y), held), f"Contours along {x} and {y}")
         except LimenError as error:
             fault(one_message(error))
         st.caption(

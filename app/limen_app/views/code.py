@@ -33,7 +33,7 @@ def show(library: Library) -> None:
     remember(here, here.state.on("code"))
     st.markdown("The point of the page Predict, asked elsewhere; the numbers are the same.")
     st.subheader("Python")
-    st.code(python(here.bundle, predictor.card.name, point), language="python", wrap_lines=True)
+    st.code(python(here.bundle, predictor.card.name, point), language=None, wrap_lines=True)
     st.subheader("Command line")
     place = place_of(here.bundle)
     lines = [
@@ -42,7 +42,7 @@ def show(library: Library) -> None:
         f"limen show {place}",
         f"limen cite {place}",
     ]
-    st.code("\n".join(lines), language="bash", wrap_lines=True)
+    st.code("\n".join(lines), language=None, wrap_lines=True)
     st.subheader("REST")
     limits = Limits.from_environment()
     st.markdown(
@@ -50,5 +50,5 @@ def show(library: Library) -> None:
         "described at [api/v1/openapi.json](api/v1/openapi.json) (OpenAPI 3.1)."
     )
     line = curl(origin(), here.key, predictor.card.name, point)
-    st.code(line, language="bash", wrap_lines=True)
-    st.code(f"curl -s '{origin()}/api/v1/bundles'", language="bash")
+    st.code(line, language=None, wrap_lines=True)
+    st.code(f"curl -s '{origin()}/api/v1/bundles'", language=None)

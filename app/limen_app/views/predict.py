@@ -99,7 +99,7 @@ def _answer(here: Visit, predictor: Predictor, given: Given, uncovered: tuple[st
     for text in saying.details:
         st.markdown(f"- {safe(text)}")
     for reason in verdict.reasons:
-        st.markdown(f":orange[:material/warning:] {safe(reason)}")
+        st.markdown(f":material/warning: {safe(reason)}")
     sure = confidence_sentences(predictor, verdict)
     if sure:
         st.caption(safe(sure[0]))

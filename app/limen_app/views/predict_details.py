@@ -249,11 +249,11 @@ def _how_sure(predictor: Predictor, verdict: Verdict) -> None:
 def _elsewhere(here: Visit, predictor: Predictor, point: Point) -> None:
     model = predictor.card.name
     st.markdown("Python")
-    st.code(python(here.bundle, model, point), language="python", wrap_lines=True)
+    st.code(python(here.bundle, model, point), language=None, wrap_lines=True)
     st.markdown("Command line")
-    st.code(command_line(here.bundle, model, point), language="bash", wrap_lines=True)
+    st.code(command_line(here.bundle, model, point), language=None, wrap_lines=True)
     st.markdown("REST")
-    st.code(curl(origin(), here.key, model, point), language="bash", wrap_lines=True)
+    st.code(curl(origin(), here.key, model, point), language=None, wrap_lines=True)
 
 
 def sources(here: Visit, predictor: Predictor) -> None:

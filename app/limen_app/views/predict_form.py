@@ -183,11 +183,11 @@ def _draw_box(here: Visit, predictor: Predictor, column: Column, given: Given) -
         value = _value(column, text or "")
     except UnitError as error:
         given.faults[column.name] = f"{column.name}: {error}; trained on {allowed}"
-        st.markdown(f":red[:material/error: {safe(given.faults[column.name])}]")
+        st.markdown(f":material/error: {safe(given.faults[column.name])}")
         return
     given.point[column.name] = value
     if not low <= value <= high:
-        st.markdown(f":orange[:material/warning: outside the trained range {safe(allowed)}]")
+        st.markdown(f":material/warning: outside the trained range {safe(allowed)}")
 
 
 def _draw_choice(column: Column, key: str, given: Given) -> None:

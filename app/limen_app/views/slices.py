@@ -188,12 +188,13 @@ def _others(here: Visit, predictor: Predictor) -> list[str]:
         return []
     mine = predictor.attrs["result"]
     default = [name for name, result in fitting.items() if result and result != mine]
-    return st.multiselect(
+    return st.pills(
         "Also draw",
         list(fitting),
+        selection_mode="multi",
         default=default[:2],
         key=f"also {here.key} {predictor.card.name}",
-        format_func=lambda name: f"{name} ({fitting[name]})" if fitting[name] else name,
+        format_func=lambda name: _titled(name, fitting[name]),
     )
 
 
@@ -238,8 +239,11 @@ def _picture(
 
 
 def _title(predictor: Predictor) -> str:
-    result = predictor.attrs["result"]
-    return f"{predictor.card.name} ({result})" if result else predictor.card.name
+    return _titled(predictor.card.name, predictor.attrs["result"])
+
+
+def _titled(name: str, result: str) -> str:
+    return name if result in name else f"{name} ({result})"
 
 
 def _shares(plane: Plane) -> str:
