@@ -13,6 +13,7 @@ __all__ = ["choice", "column_label", "number", "paragraphs", "plain", "quantity"
 
 _MATHS = re.compile(r"[A-Za-z0-9\\_^{}'\s,.+\-*/()|=<>\[\]]{1,120}\Z")
 
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*\Z")
 # A mark that is not seen parts what would be taken for an address.
 _ADDRESS = re.compile(r"(https?:|ftp:|www(?=\.))", re.IGNORECASE)
 
@@ -68,7 +69,9 @@ def column_label(column: Column) -> str:
     '$M_1$ M1 [GeV]'
     """
     unit = "" if column.unit == "1" else f" [{safe(column.unit)}]"
-    return f"{symbol(column)} {safe(column.name)}{unit}".strip()
+    # Schema and letters of a name keep it from being markup, and screen readers get it as it is.
+    name = column.name if _NAME.match(column.name) else safe(column.name)
+    return f"{symbol(column)} {name}{unit}".strip()
 
 
 def choice(column: Column) -> str:
