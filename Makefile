@@ -1,4 +1,4 @@
-# Needs: GNU make and Python 3.11 or later with venv. Each target sets up what it needs. Where npm is, more is tested.
+# Needs: GNU make and Python 3.11 or later with venv. Each target sets up what it needs. Where npm and chromium are, more is tested.
 PYTHON ?= python3
 VENV := .venv
 DEMO_VENV := .venv-demo

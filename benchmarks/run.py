@@ -32,6 +32,7 @@ NAMES = (
     "remote",
     "browsing",
     "serve",
+    "pages",
     "campaigns",
 )
 # Beside the folder of that name.
