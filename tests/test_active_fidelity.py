@@ -7,9 +7,11 @@ import json
 import numpy as np
 import pytest
 
+from limen.active.surrogates import difference
 from limen.active.surrogates.averaging import Averaged, guard_weight
 from limen.active.surrogates.fidelity import METHODS, MOST_EXPENSIVE, fit_with_approximation
 from limen.active.surrogates.multitask import fit_multitask
+from limen.active.surrogates.processes import fit_process
 from limen.errors import UsageError
 
 pytest.importorskip("gpytorch")
@@ -170,3 +172,27 @@ def test_an_average_foretells_left_out_values_by_the_mixture(half):
     expected = np.log(0.5 * np.exp(informed) + 0.5 * np.exp(plain))
     assert np.allclose(half.leave_one_out(0), expected)
     assert half.noise(0) == pytest.approx((half.informed[0].noise(0) + half.plain.noise(0)) / 2)
+
+
+@pytest.mark.parametrize("structure", ["plain", "rough", "additive"])
+def test_derivatives_of_the_difference_agree_with_finite_differences(structure):
+    optimize = pytest.importorskip("scipy.optimize")
+    x, y, errors, fidelity = _rows("right", n=12, cheap=20)
+    cheap, dear = fidelity == 1, fidelity == 0
+    terms = fit_process(x[cheap], y[cheap], errors[cheap], structure=structure).fits[0]["terms"]
+    rng = np.random.default_rng(0)
+    spread = rng.normal(size=(12, 12))
+    told = difference._Told(
+        x[dear], y[dear, 0], np.full(12, 0.1), rng.normal(size=12), spread @ spread.T
+    )
+    layout = difference._layout(terms, 2)
+    place = layout.first + rng.normal(0, 0.3, len(layout.first)) * layout.free
+
+    def loss(free):
+        moved = place.copy()
+        moved[layout.free] = free
+        return difference._loss(moved, told, layout)[0]
+
+    expected = optimize.approx_fprime(place[layout.free], loss, 1e-7)
+    found = difference._loss(place, told, layout)[1][layout.free]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)

@@ -1,40 +1,32 @@
-"""Hyper-parameters of what an approximation leaves over, by GPyTorch and BoTorch."""
+"""Hyper-parameters of what an approximation leaves over, by marginal likelihood."""
 
 from __future__ import annotations
 
 import math
-import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limen.active.surrogates.coregional import CoregionalPosterior
-from limen.active.surrogates.layers import one_thread
-from limen.active.surrogates.tasks import LEAST_NOISE, libraries
+from limen.active.surrogates.tasks import LEAST_NOISE
+from limen.active.surrogates.terms import Term, evidence, minimised
 
 __all__ = ["fit_difference"]
 
 Floats = NDArray[np.float64]
 
 _ITERATIONS = 200
-# Normal priors (centre, width): of the factor, the constant, the logarithms of amplitude and noise.
-_PRIORS = {
-    "factor": (0.0, 1.0),
-    "constant": (0.0, 1.0),
-    "amplitude": (-1.0, 1.5),
-    "noise": (-8.0, 3.0),
-}
+# Logarithms of the amplitudes at the start: with one of them alone the loss was up to 30 more.
+_STARTS = (-2.0, -1.0, 0.0)
+# Normal priors (centre, width): of logarithms of an amplitude and of the noise, of constant, factor
+_AMPLITUDE, _TAIL = (-0.5, 0.75), ((-8.0, 3.0), (0.0, 1.0), (0.0, 1.0))
 # A step of the line search beyond them may make the covariance singular.
-_BOUNDS = {
-    "factor": (-5.0, 5.0),
-    "constant": (-10.0, 10.0),
-    "amplitude": (-14.0, 6.0),
-    "noise": (-14.0, 2.0),
-    "lengths": (math.log(0.02), math.log(100.0)),
-    "mixing": (-3.0, 3.0),
-}
-# Of the mixtures about those of the approximation.
+_LENGTHS, _AMPLITUDES = (math.log(0.02), math.log(100.0)), (-7.0, 3.0)
+_MIXINGS, _TAILS = (-3.0, 3.0), ((-14.0, 2.0), (-10.0, 10.0), (-5.0, 5.0))
+# Width of mixtures about those of the approximation.
 _MIXING = 0.3
 # Of the logarithms of the lengths about those of the approximation. At 0.1 and 0.3 the accuracy
 # with twenty expensive points was 4 points less than at 1, and at 2 the same.
@@ -66,6 +58,11 @@ def fit_difference(
         ``terms`` of δ, one for each of the approximation: ``kernel``, ``lengths`` (d,),
         ``amplitude`` (a variance) and ``mixing`` (d, d) where the approximation has one.
 
+    Raises
+    ------
+    MissingExtraError
+        If scipy is not installed.
+
     Notes
     -----
     Source: M. Kennedy and A. O'Hagan, Predicting the output from a complex computer code when
@@ -74,82 +71,116 @@ def fit_difference(
     lengths, in the same mixtures of the parameters, is our own assumption: three hundred cheap
     points know them better than twenty dear ones.
     """
-    torch, gpytorch, botorch = libraries()
     told, d = source.hyperparameters, points.shape[1]
     centre, scale = told["centre"][0], told["scale"][0]
     mean = (source.mean_std(points)[0][:, 0] - centre) / scale
     spread = source.covariance(points, points, 0) / scale**2
-    lengths = np.log([term["lengths"] for term in told["terms"]])
-    mixing = np.array([term.get("mixing", np.eye(d)) for term in told["terms"]])
-    free = np.array(["mixing" in term for term in told["terms"]])[:, None, None] * (1 - np.eye(d))
-    arrays = (points, residual, error, mean, spread, lengths, mixing, free)
-    x, y, e, f, c, start, mixed, loose = (torch.tensor(a, dtype=torch.float64) for a in arrays)
-    likelihood = gpytorch.likelihoods.FixedNoiseGaussianLikelihood(e**2 + LEAST_NOISE)
-    told_to = (x, y, f, c, start, mixed, loose)
-    model = _model((torch, gpytorch, botorch), told_to, likelihood)
-    with torch.no_grad():
-        slope = float((y * f).sum() / (f * f).sum()) if float((f * f).sum()) > 0 else 0.0
-        model.factor.fill_(max(-1.5, min(1.5, slope)))
-        model.amplitude.fill_(-2.0)
-        model.noise.fill_(math.log(1e-3))
-    objective = gpytorch.mlls.ExactMarginalLogLikelihood(likelihood, model)
-    with warnings.catch_warnings(), one_thread():
-        # A length at its end or the last evaluation reached is no news for the user.
-        warnings.simplefilter("ignore")
-        bounds = {f"model.{name}": ends for name, ends in _BOUNDS.items()}
-        botorch.optim.fit.fit_gpytorch_mll_scipy(
-            objective, bounds=bounds, options={"maxiter": _ITERATIONS}
-        )
-    with torch.no_grad():
-        fitted = (model.lengths.exp(), model.amplitude.exp(), model.mixture())
-        return {
-            "factor": model.factor.item(),
-            "constant": model.constant.item(),
-            "terms": [
-                {"kernel": "matern", "lengths": own.tolist(), "amplitude": float(size)}
-                | ({"mixing": mixture.tolist()} if "mixing" in term else {})
-                for term, own, size, mixture in zip(told["terms"], *fitted, strict=True)
-            ],
-            "noise": model.noise.exp().item() + LEAST_NOISE,
-        }
+    values = _Told(points, residual, error, mean, spread)
+    layout = _layout(told["terms"], d)
+    raw = min(
+        (_found(start, values, layout) for start in _STARTS),
+        key=lambda place: _loss(place, values, layout)[0],
+    )
+    return {
+        "factor": float(raw[-1]),
+        "constant": float(raw[-2]),
+        "terms": [
+            _term(term, part, d)
+            for term, part in zip(told["terms"], _parts(raw, layout.rough), strict=True)
+        ],
+        "noise": math.exp(raw[-3]) + LEAST_NOISE,
+    }
 
 
-def _model(libraries: tuple[Any, Any, Any], told: Any, likelihood: Any) -> Any:
-    """Build the process; ``told``: points, values, f, its covariance, lengths, mixtures, free."""
-    torch, gpytorch, botorch = libraries
-    x, y, f, c, start, mixed, loose = told
-    process, mixin = gpytorch.models.ExactGP, botorch.models.gpytorch.GPyTorchModel
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Points (n, d); values, errors and f there (n,), and the covariance (n, n) of f."""
 
-    class Difference(process, mixin):  # type: ignore[misc, valid-type]
-        def __init__(self) -> None:
-            super().__init__(x, y, likelihood)
-            normal = gpytorch.priors.NormalPrior
-            for name, (centre, spread) in _PRIORS.items():
-                shape = start.shape[:1] if name == "amplitude" else ()
-                self.register_parameter(name, torch.nn.Parameter(torch.zeros(shape, dtype=x.dtype)))
-                self.register_prior(f"{name}_prior", normal(centre, spread), name)
-            self.register_parameter("lengths", torch.nn.Parameter(start.clone()))
-            # The prior of BoTorch's lengths, and closeness to those of the approximation
-            wide = normal(math.sqrt(2) + math.log(x.shape[1]) / 2, math.sqrt(3))
-            self.register_prior("lengths_prior", wide, "lengths")
-            close = normal(start, torch.full_like(start, _WIDTH))
-            self.register_prior("close_prior", close, "lengths")
+    points: Floats
+    values: Floats
+    errors: Floats
+    mean: Floats
+    spread: Floats
 
-            self.register_parameter("mixing", torch.nn.Parameter(torch.zeros_like(mixed)))
-            self.register_prior("mixing_prior", normal(0.0, _MIXING), "mixing")
 
-        def mixture(self) -> Any:
-            return mixed + loose * self.mixing
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """
+    For each term what ``Term`` takes; then log noise, constant, factor.
 
-        def forward(self, points: Any) -> Any:
-            mixtures = points @ self.mixture().transpose(1, 2)
-            scaled = mixtures / self.lengths.exp()[:, None, :]
-            squared = (scaled[:, :, None, :] - scaled[:, None, :, :]).square().sum(-1)
-            distance = torch.sqrt(5 * squared + 1e-12)
-            matern = (1 + distance + distance**2 / 3) * torch.exp(-distance)
-            covariance = (self.amplitude.exp()[:, None, None] * matern).sum(0) + self.factor**2 * c
-            covariance = covariance + self.noise.exp() * torch.eye(len(points), dtype=x.dtype)
-            mean = self.factor * f + self.constant
-            return gpytorch.distributions.MultivariateNormal(mean, covariance)
+    ``centre`` and ``width`` are those of normal priors, ``rough`` says of which kind each term is.
+    """
 
-    return Difference()
+    first: Floats
+    free: NDArray[np.bool_]
+    centre: Floats
+    width: Floats
+    rough: tuple[bool, ...]
+
+
+def _layout(terms: Sequence[Mapping[str, Any]], d: int) -> _Layout:
+    first, free, centre, width = [], [], [], []
+    # Two priors of the lengths are one: that of BoTorch, and closeness to the approximation's
+    wide, close = 1 / 3, 1 / _WIDTH**2
+    for term in terms:
+        lengths, off = np.log(term["lengths"]), (1 - np.eye(d)).ravel()
+        mixing = np.ravel(term.get("mixing", np.eye(d))) * off
+        middle = wide * (math.sqrt(2) + math.log(d) / 2) + close * lengths
+        first += [lengths, [0.0], mixing]
+        free += [np.ones(d + 1), off * ("mixing" in term)]
+        centre += [middle / (wide + close), _AMPLITUDE[:1], mixing]
+        width += [np.full(d, (wide + close) ** -0.5), _AMPLITUDE[1:], np.full(d * d, _MIXING)]
+    tail = np.transpose(_TAIL)
+    return _Layout(
+        np.concatenate([*first, [math.log(1e-3), 0.0, 0.0]]),
+        np.concatenate([*free, np.ones(3)]).astype(bool),
+        np.concatenate([*centre, tail[0]]),
+        np.concatenate([*width, tail[1]]),
+        tuple(term["kernel"] == "rough" for term in terms),
+    )
+
+
+def _found(amplitude: float, told: _Told, layout: _Layout) -> Floats:
+    """Go downhill from terms of an amplitude (its logarithm)."""
+    d = told.points.shape[1]
+    first, square = layout.first.copy(), float(told.mean @ told.mean)
+    for part in _parts(first, layout.rough):
+        part[d] = amplitude
+    first[-1] = np.clip(told.values @ told.mean / square, -1.5, 1.5) if square > 0 else 0.0
+    term = [_LENGTHS] * d + [_AMPLITUDES] + [_MIXINGS] * (d * d)
+    bounds = [*term * len(layout.rough), *_TAILS]
+    return minimised(lambda p: _loss(p, told, layout), first, layout.free, bounds, _ITERATIONS)
+
+
+def _parts(p: Floats, rough: Sequence[bool]) -> list[Floats]:
+    return np.split(p[: -len(_TAIL)], len(rough))
+
+
+def _loss(p: Floats, told: _Told, layout: _Layout) -> tuple[float, Floats]:
+    """Negative logarithm of the marginal likelihood times the priors, up to a constant."""
+    noise, constant, factor = math.exp(p[-3]), p[-2], p[-1]
+    terms = [
+        Term(part, told.points, rough)
+        for part, rough in zip(_parts(p, layout.rough), layout.rough, strict=True)
+    ]
+    covariance = factor**2 * told.spread + np.diag(noise + LEAST_NOISE + told.errors**2)
+    for term in terms:
+        covariance += term.covariance
+    rest = told.values - factor * told.mean - constant
+    loss, weights, slope = evidence(covariance, rest)
+    by_factor = 2 * factor * (slope * told.spread).sum() - weights @ told.mean
+    gradient = [term.gradient(slope) for term in terms]
+    gradient.append(np.array([noise * np.trace(slope), -weights.sum(), by_factor]))
+    away = (p - layout.centre) / layout.width
+    return loss + 0.5 * float(away @ away), np.concatenate(gradient) + away / layout.width
+
+
+def _term(term: Mapping[str, Any], part: Floats, d: int) -> dict[str, Any]:
+    found = {
+        "kernel": term["kernel"],
+        "lengths": np.exp(part[:d]).tolist(),
+        "amplitude": math.exp(2 * part[d]),
+    }
+    if "mixing" in term:
+        found["mixing"] = (part[d + 1 :].reshape(d, d) * (1 - np.eye(d)) + np.eye(d)).tolist()
+    return found

@@ -9,7 +9,6 @@ cross section, branching ratio and efficiency is a sum: ``additive`` processes h
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limen.active.surrogates.tasks import LEAST_NOISE
-from limen.errors import MissingExtraError
+from limen.active.surrogates.terms import Term, evidence, minimised
 
 __all__ = ["STRUCTURES", "fit_structure"]
 
@@ -73,10 +72,6 @@ def fit_structure(
     MissingExtraError
         If scipy is not installed.
     """
-    try:
-        from scipy.optimize import minimize
-    except ImportError as error:
-        raise MissingExtraError.of("scipy", "active") from error
     kinds, d = STRUCTURES[structure], points.shape[1]
     centre, scale = float(values.mean()), float(values.std()) or 1.0
     told = points, (values - centre) / scale, errors / scale
@@ -84,27 +79,15 @@ def fit_structure(
     if start is not None and len(start) == len(first):
         first = np.asarray(start, dtype=np.float64)
 
-    def objective(raw: Floats) -> tuple[float, Floats]:
-        try:
-            loss, gradient = _loss(raw, told, kinds)
-        except np.linalg.LinAlgError:
-            # Singular after a step that went too far: the line search takes a shorter one.
-            return 1e10, np.zeros_like(raw)
-        return loss, np.where(free, gradient, 0.0)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # Many values say at once what few say in the end.
-        fewer = max(_FEWER, int(free.sum()))
-        options = {"maxiter": fewer if len(values) >= _MANY else max(_ITERATIONS, fewer)}
-        found = minimize(
-            objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options=options
-        )
-    return _told(found.x, kinds, d) | {
+    # Many values say at once what few say in the end.
+    fewer = max(_FEWER, int(free.sum()))
+    iterations = fewer if len(values) >= _MANY else max(_ITERATIONS, fewer)
+    found = minimised(lambda raw: _loss(raw, told, kinds), first, free, bounds, iterations)
+    return _told(found, kinds, d) | {
         "structure": structure,
         "centre": [centre],
         "scale": [scale],
-        "raw": found.x.tolist(),
+        "raw": found.tolist(),
     }
 
 
@@ -130,67 +113,20 @@ def _loss(
     p: Floats, told: tuple[Floats, Floats, Floats], kinds: Sequence[str]
 ) -> tuple[float, Floats]:
     """Negative logarithm of the marginal likelihood times the priors, up to a constant."""
-    from scipy.linalg.lapack import dpotrf, dpotri
-
     x, y, e = told
     d = x.shape[1]
     noise = math.exp(p[-2])
     covariance = np.diag(noise + LEAST_NOISE + e**2)
     terms = []
     for i in range(len(kinds)):
-        term = _Term(p[i * _size(d) : (i + 1) * _size(d)], x, kinds[i] == "rough")
+        term = Term(p[i * _size(d) : (i + 1) * _size(d)], x, kinds[i] == "rough")
         covariance += term.covariance
         terms.append(term)
-    factor, fault = dpotrf(covariance, lower=1)
-    if fault:
-        raise np.linalg.LinAlgError
-    lower, _ = dpotri(factor, lower=1)
-    inverse = np.tril(lower) + np.tril(lower, -1).T
-    rest = y - p[-1]
-    weights = inverse @ rest
-    loss = 0.5 * float(rest @ weights) + float(np.log(factor.diagonal()).sum())
-    # Derivative by each entry of the covariance.
-    slope = 0.5 * (inverse - np.outer(weights, weights))
+    loss, weights, slope = evidence(covariance, y - p[-1])
     gradient = [term.gradient(slope) for term in terms]
     gradient.append(np.array([noise * np.trace(slope), -weights.sum()]))
     penalty, steepness = _penalty(p, kinds, d)
     return loss + penalty, np.concatenate(gradient) + steepness
-
-
-class _Term:
-    """Matern 5/2, or 3/2, of distances between mixtures of the parameters, with derivatives."""
-
-    def __init__(self, part: Floats, x: Floats, rough: bool) -> None:
-        d = x.shape[1]
-        self._x, self._lengths = x, np.exp(part[:d])
-        mixing = part[d + 1 :].reshape(d, d) * (1 - np.eye(d)) + np.eye(d)
-        self._mixing = mixing / self._lengths[:, None]
-        self._mixed = x @ self._mixing.T
-        norm = (self._mixed**2).sum(axis=1)
-        squared = norm[:, None] + norm[None, :] - 2 * self._mixed @ self._mixed.T
-        distance = np.sqrt((3 if rough else 5) * np.maximum(squared, 1e-12))
-        decay = math.exp(2 * part[d]) * np.exp(-distance)
-        if rough:
-            self.covariance = (1 + distance) * decay
-            self._by_squared = -3 / 2 * decay
-        else:
-            self.covariance = (1 + distance + distance**2 / 3) * decay
-            self._by_squared = -5 / 6 * (1 + distance) * decay
-
-    def gradient(self, slope: Floats) -> Floats:
-        """Derivatives by log lengths, log amplitude and mixing, given those by the covariance."""
-        d = self._x.shape[1]
-        by_squared = slope * self._by_squared
-        by_mixed = 4 * (by_squared.sum(axis=1)[:, None] * self._mixed - by_squared @ self._mixed)
-        by_scaled = by_mixed.T @ self._x
-        by_mixing = by_scaled / self._lengths[:, None] * (1 - np.eye(d))
-        return np.concatenate(
-            [
-                -(by_scaled * self._mixing).sum(axis=1),
-                [2 * (slope * self.covariance).sum()],
-                by_mixing.ravel(),
-            ]
-        )
 
 
 def _penalty(p: Floats, kinds: Sequence[str], d: int) -> tuple[float, Floats]:
