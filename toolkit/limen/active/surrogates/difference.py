@@ -77,10 +77,7 @@ def fit_difference(
     spread = source.covariance(points, points, 0) / scale**2
     values = _Told(points, residual, error, mean, spread)
     layout = _layout(told["terms"], d)
-    raw = min(
-        (_found(start, values, layout) for start in _STARTS),
-        key=lambda place: _loss(place, values, layout)[0],
-    )
+    raw, _ = min((_found(start, values, layout) for start in _STARTS), key=lambda pair: pair[1])
     return {
         "factor": float(raw[-1]),
         "constant": float(raw[-2]),
@@ -140,7 +137,7 @@ def _layout(terms: Sequence[Mapping[str, Any]], d: int) -> _Layout:
     )
 
 
-def _found(amplitude: float, told: _Told, layout: _Layout) -> Floats:
+def _found(amplitude: float, told: _Told, layout: _Layout) -> tuple[Floats, float]:
     """Go downhill from terms of an amplitude (its logarithm)."""
     d = told.points.shape[1]
     first, square = layout.first.copy(), float(told.mean @ told.mean)

@@ -82,7 +82,7 @@ def fit_structure(
     # Many values say at once what few say in the end.
     fewer = max(_FEWER, int(free.sum()))
     iterations = fewer if len(values) >= _MANY else max(_ITERATIONS, fewer)
-    found = minimised(lambda raw: _loss(raw, told, kinds), first, free, bounds, iterations)
+    found, _ = minimised(lambda raw: _loss(raw, told, kinds), first, free, bounds, iterations)
     return _told(found, kinds, d) | {
         "structure": structure,
         "centre": [centre],

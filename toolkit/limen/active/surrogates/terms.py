@@ -115,7 +115,7 @@ def minimised(
     free: NDArray[np.bool_],
     bounds: Sequence[Any],
     iterations: int,
-) -> Floats:
+) -> tuple[Floats, float]:
     """
     Find where a loss is least.
 
@@ -133,7 +133,9 @@ def minimised(
 
     Returns
     -------
-    ndarray, shape (k,)
+    place : ndarray, shape (k,)
+    loss : float
+        1e10 if there is none even where it started.
 
     Raises
     ------
@@ -159,5 +161,4 @@ def minimised(
         found = minimize(
             objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options=options
         )
-    best: Floats = found.x
-    return best
+    return found.x, float(found.fun)
