@@ -137,23 +137,35 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def server(places: dict[str, Path]) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    line = [sys.executable, "-c", SERVER, str(port), *map(str, places.values())]
-    process = subprocess.Popen(line)
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(f"{address}/readyz", timeout=1) as answer:
-                if answer.status == 200:
-                    break
-        except OSError:
-            time.sleep(0.1)
-    yield address
-    process.terminate()
-    process.wait()
+def serve() -> Iterator[Callable[..., str]]:
+    """Start servers; gives their addresses."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin(*offered: Path) -> str:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        line = [sys.executable, "-c", SERVER, str(port), *map(str, offered)]
+        running.append(subprocess.Popen(line))
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(300):
+            try:
+                with urllib.request.urlopen(f"{address}/readyz", timeout=1) as answer:
+                    if answer.status == 200:
+                        return address
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError("the server did not start")
+
+    yield begin
+    for process in running:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., str], places: dict[str, Path]) -> str:
+    return serve(places["dark"], places["campaign"])
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +184,7 @@ class Visitor:
     """A visitor with a browser of their own, and what went wrong in it."""
 
     def __init__(self, chromium: Any, address: str, **options: Any) -> None:
-        viewport = {"width": options.pop("width", 1280), "height": 900}
+        viewport = {"width": options.pop("width", 1280), "height": 1000}
         self.address = address
         self.context = chromium.new_context(viewport=viewport, **options)
         self.page = self.context.new_page()
@@ -226,6 +238,13 @@ class Visitor:
         self.page.keyboard.press("Enter")
         self.settled()
 
+    def picture(self, name: str) -> None:
+        """Keep a picture for the documentation: LIMEN_SCREENSHOTS=docs/app."""
+        folder = os.environ.get("LIMEN_SCREENSHOTS")
+        if folder:
+            self.page.mouse.move(0, 0)
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
+
     def download(self, name: str) -> bytes:
         """Press a button that gives a file."""
         with self.page.expect_download() as given:
@@ -242,8 +261,8 @@ def visit(chromium: Any, server: str) -> Iterator[Callable[..., Visitor]]:
     """Let visitors come; whatever went wrong in their browsers fails the test."""
     visitors: list[Visitor] = []
 
-    def come(**options: Any) -> Visitor:
-        visitors.append(Visitor(chromium, server, **options))
+    def come(address: str = server, **options: Any) -> Visitor:
+        visitors.append(Visitor(chromium, address, **options))
         return visitors[-1]
 
     yield come
@@ -265,10 +284,7 @@ def _serious(page: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_sound_in_both_themes(
-    visit: Callable[..., Visitor], scheme: str, tmp_path: Path
-) -> None:
-    folder = Path(os.environ.get("LIMEN_SCREENSHOTS", tmp_path))
+def test_every_page_is_sound_in_both_themes(visit: Callable[..., Visitor], scheme: str) -> None:
     visitor = visit(color_scheme=scheme)
     found: dict[str, list[str]] = {}
     for name in PAGES:
@@ -278,7 +294,8 @@ def test_every_page_is_sound_in_both_themes(
         assert visitor.page.locator("[data-testid=stAlertContentError]").count() == 0
         if AXE.is_file():
             found[name] = _serious(visitor.page)
-        visitor.page.screenshot(path=folder / f"{name}-{scheme}.png")
+        if scheme == "light" and name not in ("batch", "browse", "campaigns"):
+            visitor.picture(name)
     faults = [f"{name} {fault}" for name, listed in found.items() for fault in listed]
     assert not faults, "\n".join(faults)
 
@@ -393,6 +410,7 @@ def test_a_batch_is_what_the_command_line_writes(
     visitor.page.get_by_text("1,000 points").wait_for()
     visitor.settled()
     assert visitor.page.get_by_text("Rows that were refused").count() == 1
+    visitor.picture("batch")
     line = ("predict", places["dark"], tmp_path / "points.csv", "--model", "observed")
     assert limen(*line, "-o", tmp_path / "out.csv").exit_code == 5
     assert visitor.download("Verdicts (CSV)") == (tmp_path / "out.csv").read_bytes()
@@ -405,9 +423,7 @@ def test_a_campaign_shows_contours_and_accuracy(visit: Callable[..., Visitor]) -
     said = visitor.page.locator("[data-testid=stMain]").inner_text()
     assert "Next: 5 points pending" in said
     assert "Stated error" in said
-    folder = os.environ.get("LIMEN_SCREENSHOTS")
-    if folder:
-        visitor.page.screenshot(path=Path(folder) / "campaigns-whole.png")
+    visitor.picture("campaigns")
 
 
 def test_a_broken_model_leaves_the_others(
@@ -430,8 +446,10 @@ def test_a_broken_model_leaves_the_others(
     assert "EXCLUDED" in visitor.verdict
 
 
-def test_words_of_a_hostile_bundle_do_nothing(visit: Callable[..., Visitor]) -> None:
-    visitor = visit()
+def test_words_of_a_hostile_bundle_do_nothing(
+    visit: Callable[..., Visitor], serve: Callable[..., str], places: dict[str, Path]
+) -> None:
+    visitor = visit(serve(places["dark"], places["hostile"]))
     for name in ("home", "bundles", "bundle", "predict"):
         visitor.open(name, "?b=dark-higgs@6.6.6")
         assert visitor.page.title() != "taken"

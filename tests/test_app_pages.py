@@ -329,7 +329,8 @@ def test_spectra_of_an_archive_are_answered_by_their_names(opened: Open, slha_pa
     assert refused["row, from 0"].tolist() == [1]
     assert "line 2" in refused["why"][0]
     assert verdicts["file"].tolist() == ["1_one.slha", "2_two.slha"]
-    assert verdicts["verdict"].tolist() == ["inside_region", "invalid_input"]
+    assert verdicts["verdict"].tolist() == ["outside_domain", "invalid_input"]
+    assert "stable" in verdicts["reasons"][0]
 
 
 def test_a_batch_answers_what_it_can(opened: Open, trained: Path) -> None:

@@ -15,7 +15,7 @@ from limen_app.limits import Limits
 from limen_app.showing import safe
 from limen_app.uploads import Upload
 from limen_app.views.predict_form import first_point
-from limen_app.visiting import Visit, choose_model, fault, note, predictor_of, remember, visit
+from limen_app.visiting import Visit, choose_model, fault, predictor_of, remember, visit
 from limen_app.wording import meaning
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _outcome(
 def _draw(here: Visit, predictor: Predictor, outcome: Outcome) -> None:
     _summary(outcome)
     for text in outcome.notes:
-        note(text)
+        st.caption(safe(text))
     st.download_button(
         "Verdicts (CSV)",
         outcome.csv,

@@ -107,7 +107,9 @@ def _columns(here: Visit) -> None:
 
 
 _FITTING = """<style>
-.st-key-NAME table {width: 100%} .st-key-NAME td {overflow-wrap: anywhere}
+.st-key-NAME table {width: 100%}
+.st-key-NAME td {overflow-wrap: break-word}
+@media (min-width: 1200px) {.st-key-NAME td:is(:nth-child(2), :nth-child(5)) {white-space: nowrap}}
 @media (max-width: 700px) {
   .st-key-NAME thead {display: none}
   .st-key-NAME tr {display: block; margin-bottom: 1rem}
