@@ -16,9 +16,9 @@ __all__ = ["Averaged", "Surrogate", "guard_weight"]
 
 Floats = NDArray[np.float64]
 
-# Standard errors by which an approximation must be worse before it loses half of its say: three
-# hundred cheap points are evidence, too.
-_TRUST = 1.0
+# Standard errors by which an approximation must be better before it has half of the say: its fit
+# has more numbers, so left-out values flatter it.
+_DOUBT = 1.0
 
 
 class Surrogate(Protocol):
@@ -135,8 +135,8 @@ def guard_weight(informed: Floats, plain: Floats) -> float:
     Returns
     -------
     float
-        Φ(z + 1), where z is the mean gain over its standard error: one half where the
-        approximation is worse by one standard error.
+        Φ(z - 1), where z is the mean gain over its standard error: one half where the
+        approximation is better by one standard error.
 
     Examples
     --------
@@ -147,4 +147,4 @@ def guard_weight(informed: Floats, plain: Floats) -> float:
     gain = informed - plain
     error = float(gain.std(ddof=1)) / math.sqrt(len(gain))
     z = float(gain.mean()) / max(error, 1e-12)
-    return 0.5 * math.erfc(-(z + _TRUST) / math.sqrt(2))
+    return 0.5 * math.erfc(-(z - _DOUBT) / math.sqrt(2))
