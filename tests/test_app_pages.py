@@ -167,7 +167,7 @@ def test_a_stale_link_says_what_it_left_out(opened: Open, trained: Path) -> None
     assert "'gone'" in text_of(app)
 
 
-@pytest.mark.parametrize("page", ["predict", "slices", "bundle", "batch", "code"])
+@pytest.mark.parametrize("page", ["predict", "slices", "bundle"])
 @pytest.mark.parametrize(
     "query",
     [
