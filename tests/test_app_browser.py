@@ -252,7 +252,10 @@ class Visitor:
         return Path(given.value.path()).read_bytes()
 
     def values(self) -> dict[str, str]:
-        """Give what the boxes hold."""
+        """Give what the boxes hold; each of them is drawn before it is filled."""
+        for name in NAMES:
+            filled = "name => document.querySelector(`input[aria-label*='${name}']`)?.value"
+            self.page.wait_for_function(filled, arg=name)
         return {name: self.box(name).input_value() for name in NAMES}
 
 
