@@ -93,7 +93,7 @@ def parse(body: bytes) -> dict[str, Any]:
         400, with the place.
     """
     try:
-        return parse_json(body.decode("utf-8"), "body")
+        return parse_json(body.decode("utf-8"), "body", rounded=True)
     except UnicodeDecodeError as error:
         raise Problem(400, f"body: not UTF-8 at byte {error.start}; send UTF-8") from error
     except SchemaError as error:

@@ -16,7 +16,13 @@ _NEEDED = ("streamlit", "altair", "starlette", "uvicorn")
 
 @click.command()
 @click.argument("places", nargs=-1, metavar="[BUNDLE|DOI|CAMPAIGN]...")
-@click.option("--port", default=8501, show_default=True, type=click.IntRange(1, 65_535))
+@click.option(
+    "--port",
+    default=8501,
+    show_default=True,
+    type=click.IntRange(1, 65_535),
+    help="Port to listen at.",
+)
 @click.option(
     "--host",
     default="127.0.0.1",

@@ -24,6 +24,8 @@ __all__ = [
 
 MAXIMUM_DEPTH = 64
 _LONGEST_INTEGER = 20  # digits of 2**64 - 1
+# Digits that a number of double precision has at most, before the point.
+_LARGEST_DOUBLE = 309
 
 
 def load_json(path: str | Path, limit: int = 64 * 2**20) -> dict[str, Any]:
@@ -59,8 +61,12 @@ def load_json(path: str | Path, limit: int = 64 * 2**20) -> dict[str, Any]:
     return parse_json(_text(data, str(path)), str(path))
 
 
-def parse_json(text: str, where: str) -> dict[str, Any]:
-    """Parse a JSON document as `load_json` does; ``where`` opens the messages."""
+def parse_json(text: str, where: str, *, rounded: bool = False) -> dict[str, Any]:
+    """
+    Parse a JSON document as `load_json` does; ``where`` opens the messages.
+
+    With ``rounded`` an integer of more than 64 bits is the nearest number of double precision.
+    """
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         document = dict(found)
@@ -74,7 +80,9 @@ def parse_json(text: str, where: str) -> dict[str, Any]:
             f"{where}: found {name}, allowed finite numbers; use null or leave it out"
         )
 
-    def integer(digits: str) -> int:
+    def integer(digits: str) -> float:
+        if rounded and _LONGEST_INTEGER < len(digits) < _LARGEST_DOUBLE:
+            return number(digits)
         if len(digits.lstrip("-")) > _LONGEST_INTEGER:
             raise SchemaError(f"{where}: found an integer of {len(digits)} digits, allowed 64 bits")
         return int(digits)
