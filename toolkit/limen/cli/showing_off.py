@@ -23,6 +23,9 @@ __all__ = ["run_demo", "run_doctor"]
 _EXTRAS = {
     "train": ("sklearn", "skl2onnx", "xgboost"),
     "io": ("iminuit", "jsonpatch", "pyarrow", "pyhf", "scipy"),
+    "active": ("botorch", "gpytorch", "imblearn", "matplotlib", "scipy", "torch"),
+    "scale": ("distributed",),
+    "app": ("altair", "starlette", "streamlit", "uvicorn", "vl_convert"),
 }
 _BASE = ("numpy", "onnx", "onnxruntime", "zarr", "xarray", "h5py", "jsonschema", "pooch", "click")
 
