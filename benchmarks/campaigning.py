@@ -12,7 +12,7 @@ from typing import Any
 from measuring import Table
 
 RESULTS = Path(__file__).parent / "results"
-PIECES = ("levelset", "asking", "pool", "fidelity", "optimising", "thdm_pool", "networks")
+PIECES = ("levelset", "asking", "robust", "pool", "fidelity", "optimising", "thdm_pool", "networks")
 TITLES = {
     "levelset": (
         "Contours of analytic problems by level sets and Sobol points (P1 to P5)",
@@ -24,6 +24,12 @@ TITLES = {
         "One ask of ten points after N are known (S1)",
         "Without an earlier fit (cold) and with that of the last ask (warm); peak memory.",
     ),
+    "robust": (
+        "Batches of 100 (D1) and evaluations that fail (F1), on the four-dimensional limit of P3",
+        "After 40 points 100 at once, or ten times 10: accuracy near the boundary, smallest "
+        "distance within the batch in units of the box. Evaluations, failed ones counted, until 95 "
+        "% of the labels near the boundary stay right, in steps of 5.",
+    ),
     "pool": (
         "A pool of real fits: ATLAS-SUSY-2018-31, region A, m_N2 - m_N1 = 130 GeV",
         "86 members, 172 labels (observed and expected); 6 fits at random, then 3 a round; a "
@@ -31,8 +37,8 @@ TITLES = {
     ),
     "fidelity": (
         "Warm starts from a cheap approximation: accuracy near the boundary (P8)",
-        "After 20 to 100 expensive points, with 300 cheap ones; 'none' does without them; three "
-        "sources are wrong.",
+        "After 20 to 100 expensive points, with 300 cheap ones; 'none' does without them; noise "
+        "and another function are wrong sources, one times -1 is as good as a right one.",
     ),
     "optimising": (
         "The mass of the largest, noisy difference of two limits, after 30 points in 4 rounds (P9)",
