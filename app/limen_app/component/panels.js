@@ -47,7 +47,8 @@ class Panel {
   build() {
     const { owner } = this;
     const said = this.spec.statistic === "excluded" ? `fraction ${this.spec.told}` : STATISTICS[this.statistic];
-    this.canvas = element("canvas", { tabindex: "0", role: "img" });
+    const waiting = `${this.title}, not counted yet`;
+    this.canvas = element("canvas", { tabindex: "0", role: "img", "aria-label": waiting });
     this.note = element("div", { class: "note" });
     this.legend = element("div", { class: "note" });
     this.fault = element("div", { class: "fault", role: "alert", hidden: "" });
