@@ -152,7 +152,7 @@ class Seen:
         self.plain = False
         self.context = chromium.new_context(viewport={"width": 1280, "height": 1400})
         self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(60_000)
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("dialog", lambda dialog: self.errors.append(dialog.message))
@@ -180,7 +180,7 @@ class Seen:
         return self.page.locator(".limen-root").evaluate(f"root => ({script})(root.limen)")
 
     def until(self, condition: str) -> None:
-        for _ in range(400):
+        for _ in range(1200):
             if self.linked(condition):
                 return
             time.sleep(0.05)
