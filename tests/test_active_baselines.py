@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from limen.active import Campaign
-from limen.active.problem import History, Problem, outputs_from_mapping
+from limen.active.outputs import outputs_from_mapping
+from limen.active.problem import History, Problem
 from limen.active.spaces import Space
 from limen.active.strategies import build
 from limen.errors import CampaignError, UsageError

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from limen.active.keys import keys
-from limen.active.problem import FAILED, OK, History, Problem, outputs_from_mapping
+from limen.active.outputs import outputs_from_mapping
+from limen.active.problem import FAILED, OK, History, Problem
 from limen.active.spaces import Space
 from limen.active.strategies import build
 from limen.active.strategies.committee import Committee, disagreement

@@ -9,8 +9,9 @@ import pytest
 
 from limen.active.diversity import farthest_first, nearest_distances
 from limen.active.keys import keys, shares
+from limen.active.outputs import outputs_from_mapping
 from limen.active.oversampling import smote_points, surroundings
-from limen.active.problem import CENSORED, FAILED, OK, History, Problem, outputs_from_mapping
+from limen.active.problem import CENSORED, FAILED, OK, History, Problem
 from limen.active.spaces import Space
 from limen.active.streaming import best_of, blocks, draw_untold, initial_points, taken_keys, untaken
 from limen.active.surrogates.layers import Settings

@@ -14,7 +14,8 @@ from limen.active.improvement import (
     log_probability_of_improvement,
     upper_confidence_bound,
 )
-from limen.active.problem import FAILED, OK, History, Problem, outputs_from_mapping
+from limen.active.outputs import outputs_from_mapping
+from limen.active.problem import FAILED, OK, History, Problem
 from limen.active.spaces import Space
 from limen.active.strategies import build
 from limen.errors import ShapeError, UsageError

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from limen.active.problem import History, outputs_from_mapping
+from limen.active.outputs import outputs_from_mapping
+from limen.active.problem import History
 from limen.errors import DataError, ShapeError
 
 

@@ -10,7 +10,8 @@ import pytest
 from limen import thdm
 from limen.active.diversity import nearest_distances
 from limen.active.keys import keys
-from limen.active.problem import CENSORED, INVALID, OK, History, Problem, outputs_from_mapping
+from limen.active.outputs import outputs_from_mapping
+from limen.active.problem import CENSORED, INVALID, OK, History, Problem
 from limen.active.spaces import Space
 from limen.active.strategies import build
 from limen.active.strategies.scanning import NetworkScan

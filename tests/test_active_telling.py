@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limen.active import Campaign
-from limen.active.problem import Problem, outputs_from_mapping
+from limen.active.outputs import outputs_from_mapping
+from limen.active.problem import Problem
 from limen.active.queries import Queries
 from limen.active.spaces import Space
 from limen.active.telling import check_results

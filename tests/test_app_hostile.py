@@ -22,6 +22,7 @@ from limen import schema
 from limen.bundle import open_bundle
 from limen.packing import make_bundle
 from limen.training import train
+from limen_app import state
 
 pytest.importorskip("streamlit", reason="the pages need the extra 'app'")
 
@@ -36,18 +37,7 @@ SYMBOLS = (r"\href{javascript:window.taken=1}{m}", "m$ ![p](https://evil.example
 SERVER = (
     "import sys; from limen_app.serving import serve; serve(sys.argv[2:], port=int(sys.argv[1]))"
 )
-PAGES = (
-    "",
-    "bundles",
-    "bundle",
-    "predict",
-    "batch",
-    "browse",
-    "slices",
-    "campaigns",
-    "code",
-    "about",
-)
+PAGES = tuple("" if page == "home" else page for page in state.PAGES)
 # What a page must not hold, whatever a bundle says.
 TRACES = (
     ".taken, img[src='x'], svg[onload], a[href^='javascript'], [src*='evil.example'], "

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from seeds import by_seed, stored
 
-from limen.active.problem import History, Problem, outputs_from_mapping
+from limen.active.outputs import outputs_from_mapping
+from limen.active.problem import History, Problem
 from limen.active.spaces import Space
 from limen.active.strategies.committee import Committee
 from limen.active.strategies.scanning import NetworkScan

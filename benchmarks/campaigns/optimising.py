@@ -20,7 +20,8 @@ import numpy as np
 from problems import problems
 from seeds import by_seed
 
-from limen.active.problem import History, Problem, outputs_from_mapping
+from limen.active.outputs import outputs_from_mapping
+from limen.active.problem import History, Problem
 from limen.active.spaces import Space
 from limen.active.strategies import build
 

@@ -8,13 +8,12 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from limen.browsing import Browser, Filter, predicate
 from limen.browsing.filters import check_length
 from limen.comparing import select
+from limen.comparing.extracts import cell_texts
 from limen.comparing.parquet import write_parquet
 from limen.errors import UsageError
 
@@ -72,21 +71,9 @@ def as_csv(bundle: Bundle, browser: Browser, filters: Mapping[str, Filter]) -> b
         for name, column in bundle.columns.items()
     )
     for block in browser.selected_blocks(list(bundle.columns), filters):
-        writer.writerows(zip(*map(_cells, block.values()), strict=True))
+        writer.writerows(zip(*map(cell_texts, block.values()), strict=True))
         _refuse_more(stream.tell())
     return stream.getvalue().encode("utf-8")
-
-
-def _cells(values: Any) -> list[str]:
-    gone = np.ma.getmaskarray(values)
-    plain = np.ma.getdata(values)
-    if plain.dtype.kind == "f":
-        gone = gone | np.isnan(plain)
-    if plain.dtype.kind == "b":
-        texts = ["true" if value else "false" for value in plain.tolist()]
-    else:
-        texts = [str(value) for value in plain.tolist()]
-    return ["" if empty else text for text, empty in zip(texts, gone.tolist(), strict=True)]
 
 
 def as_parquet(bundle: Bundle, browser: Browser, filters: Mapping[str, Filter]) -> bytes:

@@ -6,16 +6,9 @@ A campaign asks points, whoever can evaluates them, and tells; strategies choose
 
 from limen.active.campaign import Campaign
 from limen.active.extending import extend
+from limen.active.outputs import Output, outputs_from_mapping
 from limen.active.parameters import Parameter
-from limen.active.problem import (
-    Estimate,
-    History,
-    Output,
-    Problem,
-    Proposal,
-    Strategy,
-    outputs_from_mapping,
-)
+from limen.active.problem import Estimate, History, Problem, Proposal, Strategy
 from limen.active.report import write_report
 from limen.active.running import run
 from limen.active.spaces import Space

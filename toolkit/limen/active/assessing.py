@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limen.active.assessments import Assessment, Foretold, LabelError
+from limen.active.outputs import Output
 from limen.active.populations import reserved_text
-from limen.active.problem import OK, STATUSES, Estimate, History, Output
+from limen.active.problem import OK, STATUSES, Estimate, History
 from limen.confidence import wilson_interval
 from limen.errors import UsageError
 

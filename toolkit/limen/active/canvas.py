@@ -6,8 +6,8 @@ import io
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from limen.active.outputs import Output
 from limen.active.parameters import Parameter
-from limen.active.problem import Output
 from limen.errors import MissingExtraError
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from limen import schema
-from limen.active.problem import Problem, outputs_from_mapping
+from limen.active.outputs import outputs_from_mapping
+from limen.active.problem import Problem
 from limen.active.spaces import Space
 from limen.errors import (
     CampaignError,

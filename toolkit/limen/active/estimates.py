@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from limen.active.problem import Estimate, History, Output, Problem, Strategy
+from limen.active.outputs import Output
+from limen.active.problem import Estimate, History, Problem, Strategy
 from limen.manifest import Column
 from limen.prediction.points import read_points
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limen.active.problem import Output
+from limen.active.outputs import Output
 from limen.errors import DataError, UnitError
 from limen.units import convert
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limen.active.problem import Output
+from limen.active.outputs import Output
 from limen.active.spaces import Space
 from limen.active.surrogates.coregional import CoregionalPosterior
 from limen.active.surrogates.processes import Independent

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from limen.active.canvas import COLOURS, LINES, drawing, entries, new_figure, set_axis, value_text
 from limen.active.markers import draw_points
-from limen.active.problem import Estimate, Output
+from limen.active.outputs import Output
+from limen.active.problem import Estimate
 from limen.active.spaces import Space
 from limen.errors import ColumnError, UsageError
 

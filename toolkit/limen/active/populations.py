@@ -95,7 +95,7 @@ def reserved_text(campaign: str, problem: Problem, n: int) -> str:
 
     Examples
     --------
-    >>> from limen.active.problem import outputs_from_mapping
+    >>> from limen.active.outputs import outputs_from_mapping
     >>> space = Space.from_mapping({"m": (0, 1)})
     >>> print(reserved_text("3fa2", Problem(space, outputs_from_mapping({"y": {}})), 12))
     12 points drawn from the prior (uniform in m from 0 to 1) of campaign 3fa2, reserved before

@@ -18,8 +18,8 @@ from limen import metrics
 from limen.active.assessing import history_after
 from limen.active.gathering import origin_meanings
 from limen.active.numbers import process_of, rescaled, to_column, to_unit_cube
+from limen.active.outputs import Output
 from limen.active.populations import reserved_text
-from limen.active.problem import Output
 from limen.bundle import Bundle
 from limen.confidence import Calibration, coverage
 from limen.domain import Domain, fit_domain

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limen.active.problem import CENSORED, OK, History, Output, Problem
+from limen.active.outputs import Output
+from limen.active.problem import CENSORED, OK, History, Problem
 from limen.errors import UsageError
 
 __all__ = ["Target", "below", "in_all"]

@@ -14,7 +14,7 @@ from limen.bundle import Bundle, open_bundle
 from limen.comparing.parquet import write_parquet
 from limen.errors import StorageError, UsageError
 
-__all__ = ["FORMATS", "export", "write_csv"]
+__all__ = ["FORMATS", "cell_texts", "export", "write_csv"]
 
 
 def export(bundle: Bundle | str | Path, to: str, path: str | Path) -> Path:
@@ -82,10 +82,11 @@ def write_csv(bundle: Bundle, stream: TextIO) -> None:
         for name, column in bundle.columns.items()
     )
     for block in _table(bundle):
-        writer.writerows(zip(*(_texts(values) for values in block.values()), strict=True))
+        writer.writerows(zip(*(cell_texts(values) for values in block.values()), strict=True))
 
 
-def _texts(values: Any) -> list[str]:
+def cell_texts(values: Any) -> list[str]:
+    """Give cells as text: true and false, all digits, nothing where nothing is valid."""
     gone = np.ma.getmaskarray(values)
     plain = np.ma.getdata(values)
     if plain.dtype.kind == "f":
