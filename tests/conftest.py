@@ -240,3 +240,16 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no real data at {path}; set LIMEN_SHARED_DATA to their folder")
     return path
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Give the browser of this machine."""
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("no chromium here: pages are not tested in a browser")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()

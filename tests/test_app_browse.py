@@ -8,11 +8,8 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
-import sys
 import time
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import served
 
 from limen.browsing import Axis, Browser, Chart, Choice, Index, Range
 from limen.bundle import open_bundle
@@ -34,7 +32,7 @@ import sys, limen.browsing.browser as browser, limen_app.views.browse as page
 from limen_app.serving import serve
 if len(sys.argv) > 3:
     page.PREVIEW_ABOVE = browser.SAMPLE = int(sys.argv[3])
-serve([sys.argv[1]], port=int(sys.argv[2]))
+serve([sys.argv[2]], port=int(sys.argv[1]))
 """
 
 
@@ -105,21 +103,11 @@ def start(browsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     cache = tmp_path_factory.mktemp("cache")
 
     def begin(*more: str) -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        line = [sys.executable, "-c", SERVER, str(browsed), str(port), *more]
-        environment = os.environ | {"LIMEN_CACHE": str(cache)}
-        running.append(subprocess.Popen(line, env=environment))
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                with urllib.request.urlopen(f"{address}/readyz", timeout=1) as answer:
-                    if answer.status == 200:
-                        return address
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError("the server did not start")
+        process, address = served.start(
+            SERVER, str(browsed), *more, environment={"LIMEN_CACHE": str(cache)}
+        )
+        running.append(process)
+        return address
 
     yield begin
     for process in running:
@@ -130,18 +118,6 @@ def start(browsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 @pytest.fixture(scope="module")
 def server(start: Callable[..., str]) -> str:
     return start()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("no chromium here: the page is not tested in a browser")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Seen:

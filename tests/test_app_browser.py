@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import served
 
 from limen.bundle import open_bundle
 from limen.packing import make_bundle
@@ -142,20 +139,9 @@ def serve() -> Iterator[Callable[..., str]]:
     running: list[subprocess.Popen[bytes]] = []
 
     def begin(*offered: Path) -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        line = [sys.executable, "-c", SERVER, str(port), *map(str, offered)]
-        running.append(subprocess.Popen(line))
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                with urllib.request.urlopen(f"{address}/readyz", timeout=1) as answer:
-                    if answer.status == 200:
-                        return address
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError("the server did not start")
+        process, address = served.start(SERVER, *map(str, offered))
+        running.append(process)
+        return address
 
     yield begin
     for process in running:
@@ -166,18 +152,6 @@ def serve() -> Iterator[Callable[..., str]]:
 @pytest.fixture(scope="module")
 def server(serve: Callable[..., str], places: dict[str, Path]) -> str:
     return serve(places["dark"], places["campaign"])
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("no chromium here: the pages are not tested in a browser")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Visitor:

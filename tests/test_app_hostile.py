@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -148,24 +147,17 @@ def address(evil: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("no chromium here: the pages are not attacked in a browser")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        # One context: what the pages are made of is loaded once.
-        yield browser.new_context()
-        browser.close()
+def context(chromium: Any) -> Any:
+    """One context: what the pages are made of is loaded once."""
+    return chromium.new_context()
 
 
 class Victim:
     """A browser at the pages, and every sign that an attack had an effect."""
 
-    def __init__(self, chromium: Any, address: str) -> None:
+    def __init__(self, context: Any, address: str) -> None:
         self.address = address
-        self.page = chromium.new_page()
+        self.page = context.new_page()
         self.page.set_default_timeout(30_000)
         self.signs: list[str] = []
         self.page.on("dialog", self._asked)
@@ -223,8 +215,8 @@ class Victim:
 
 
 @pytest.fixture
-def victim(chromium: Any, address: str) -> Iterator[Victim]:
-    visitor = Victim(chromium, address)
+def victim(context: Any, address: str) -> Iterator[Victim]:
+    visitor = Victim(context, address)
     yield visitor
     visitor.page.close()
     assert visitor.signs == []
