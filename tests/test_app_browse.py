@@ -28,10 +28,10 @@ ROWS = 20_000
 KEY = "browsed@1.0.0"
 DOI = "10.5281/zenodo.7000002"
 SERVER = """
-import sys, limen.browsing.browser as browser, limen_app.views.browse as page
+import sys, limen.browsing.passing as passing, limen_app.views.browse as page
 from limen_app.serving import serve
 if len(sys.argv) > 3:
-    page.PREVIEW_ABOVE = browser.SAMPLE = int(sys.argv[3])
+    page.PREVIEW_ABOVE = passing.SAMPLE = int(sys.argv[3])
 serve([sys.argv[2]], port=int(sys.argv[1]))
 """
 

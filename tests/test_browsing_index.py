@@ -180,7 +180,7 @@ def test_the_sample_has_a_row_of_every_stretch(packed: Path, tmp_path: Path) -> 
 def test_answers_from_the_sample_are_those_of_its_rows(
     packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("limen.browsing.browser.SAMPLE", 50)
+    monkeypatch.setattr("limen.browsing.passing.SAMPLE", 50)
     browser = Browser(_index(packed, tmp_path))
     filters = {"m": Range(300.0, 456.7)}
     rows = browser.sample_rows()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from limen.remembering import Lately
 from limen_app.flipping import Flip, flips
 from limen_app.published import Published, Slab, read_published, slab
 from limen_app.slicing import Line, Plane, line, plane
@@ -18,35 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["by_flip", "flips_of", "line_of", "plane_of", "published_of", "slab_of"]
 
 Point = Mapping[str, float]
-Result = TypeVar("Result")
-
-
-class _Kept:
-    """The latest answers, by what was asked; at most so many."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._answers: OrderedDict[Any, Any] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, asked: Any, work: Callable[[], Result]) -> Result:
-        """Give an answer; it is worked out where it is not kept."""
-        with self._lock:
-            if asked in self._answers:
-                self._answers.move_to_end(asked)
-                kept: Result = self._answers[asked]
-                return kept
-        found = work()
-        with self._lock:
-            self._answers[asked] = found
-            while len(self._answers) > self._most:
-                self._answers.popitem(last=False)
-        return found
 
 
 # A plane is half a megabyte; the published rows of a large scan are a hundred.
-_answers = _Kept(64)
-_scans = _Kept(4)
+_answers = Lately(64)
+_scans = Lately(4)
 
 
 def _asked(library: Library, key: str, predictor: Predictor, point: Point, *more: Any) -> Any:

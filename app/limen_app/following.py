@@ -24,6 +24,7 @@ from limen.active.pictures import draw_slice
 from limen.active.progress import draw_progress
 from limen.active.report import contour_place
 from limen.errors import CampaignError, LimenError, MissingExtraError
+from limen.remembering import Lately
 from limen_app.library import one_message
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ __all__ = ["Quality", "Standing", "follow", "quality_of", "slice_svg"]
 _MOST = 64
 _lock = Lock()
 _pool: list[ProcessPoolExecutor] = []
-_known: dict[Any, Any] = {}
+_answers = Lately(_MOST)
 Result = TypeVar("Result")
 
 
@@ -108,7 +109,7 @@ def follow(folder: Path) -> Standing:
         place = contour_place(campaign) if known else {}
         return Standing(campaign.status(), units, place, campaign.pending)
 
-    return _kept(("standing", folder, _stamp(folder)), look)
+    return _answers.get(("standing", folder, _stamp(folder)), look)
 
 
 def quality_of(folder: Path) -> Quality:
@@ -124,7 +125,7 @@ def quality_of(folder: Path) -> Quality:
     Quality
         Says what is missing where a library for it is not installed.
     """
-    return _kept(("quality", folder, _stamp(folder)), lambda: _beside(_judge, folder))
+    return _answers.get(("quality", folder, _stamp(folder)), lambda: _beside(_judge, folder))
 
 
 def slice_svg(folder: Path, x: str, y: str, fixed: Mapping[str, float]) -> str:
@@ -148,7 +149,7 @@ def slice_svg(folder: Path, x: str, y: str, fixed: Mapping[str, float]) -> str:
     """
     held = {name: value for name, value in fixed.items() if name not in (x, y)}
     asked = ("slice", folder, _stamp(folder), x, y, tuple(sorted(held.items())))
-    return _kept(asked, lambda: _beside(_draw, folder, x, y, held))
+    return _answers.get(asked, lambda: _beside(_draw, folder, x, y, held))
 
 
 def _stamp(folder: Path) -> tuple[Any, ...]:
@@ -160,18 +161,6 @@ def _stamp(folder: Path) -> tuple[Any, ...]:
             continue
         found.append((path.name, status.st_mtime_ns, status.st_size))
     return tuple(found)
-
-
-def _kept(asked: Any, work: Callable[[], Result]) -> Result:
-    if asked in _known:
-        kept: Result = _known[asked]
-        return kept
-    found = work()
-    with _lock:
-        _known[asked] = found
-        while len(_known) > _MOST:
-            _known.pop(next(iter(_known)))
-    return found
 
 
 def _beside(work: Callable[..., Result], folder: Path, *more: Any) -> Result:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from threading import Event, Lock
+from threading import Event
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -15,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from limen.errors import BundleNotFoundError, LimenError
+from limen.remembering import Lately
 from limen_app.component.browsers import Browsers, browsers_of
 from limen_app.component.requests import read_request
 from limen_app.component.tables import answer
@@ -70,27 +70,6 @@ async def _unless_gone(
     return made[0]
 
 
-class _Answers:
-    """Answers given before, for other visitors who look at the same."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, digest: str, body: bytes, make: Callable[[], bytes]) -> bytes:
-        key = (digest, body)
-        with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
-        made = make()
-        with self._lock:
-            self._known[key] = made
-            while sum(map(len, self._known.values())) > _REMEMBERED_BYTES:
-                self._known.popitem(last=False)
-        return made
-
-
 def table_routes(opened: Callable[[], Library | None]) -> list[BaseRoute]:
     """
     Give the route of the tables, to stand beside the pages.
@@ -105,13 +84,14 @@ def table_routes(opened: Callable[[], Library | None]) -> list[BaseRoute]:
     list of BaseRoute
     """
     limiter = CapacityLimiter(_AT_ONCE)
-    answers = _Answers()
+    # For other visitors who look at the same.
+    answers = Lately(_REMEMBERED_BYTES)
 
     def work(found: Browsers, key: str, body: bytes, tick: Callable[[float], None]) -> bytes:
         asked = read_request(body, found.library.get(key))
         digest = found.library.digest(key)
         browser = found.get(key)
-        return answers.get(digest, body, lambda: answer(browser, asked, tick))
+        return answers.get((digest, body), lambda: answer(browser, asked, tick), len)
 
     def browsers() -> Browsers | None:
         library = opened()

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limen.active.problem import CENSORED, Estimate, History, Problem
-from limen.active.remembering import Lately
 from limen.active.surrogates.averaging import Surrogate
 from limen.active.surrogates.fidelity import fit_with_approximation
 from limen.active.surrogates.multitask import fit_multitask
 from limen.active.surrogates.processes import MOST_ROWS, fit_process
 from limen.errors import MissingExtraError, TrainingError
+from limen.remembering import Lately
 
 __all__ = ["SURROGATES", "estimate_by_process", "fit_history", "probabilities"]
 
@@ -30,7 +30,7 @@ one over all outputs, and the form of ATL-PHYS-PUB-2022-045.
 """
 
 # Fits whose covariances have so many entries together are remembered.
-_fits: Lately[Surrogate] = Lately(10_000_000)
+_fits = Lately(10_000_000)
 # Rounds in which a bound is replaced by what is expected beyond it.
 _BOUND_ROUNDS = 2
 
@@ -102,7 +102,9 @@ def fit_history(
     rows = history.rows(valued)
     key = _key(problem, rows, memory.get("hyperparameters"), surrogate, fidelity)
     size = len(problem.outputs) * len(rows.points) ** 2
-    return _fits.get(key, size, lambda: _fitted(problem, rows, memory, surrogate, fidelity))
+    return _fits.get(
+        key, lambda: _fitted(problem, rows, memory, surrogate, fidelity), lambda _: size
+    )
 
 
 def _key(problem: Problem, rows: History, previous: Any, *words: str) -> bytes:

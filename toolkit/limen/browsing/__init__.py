@@ -6,12 +6,13 @@ decide only what lies in the bins where a filter begins and ends.
 """
 
 from limen.browsing.bins import Bins
-from limen.browsing.browser import PREVIEW_ABOVE, SAMPLE, Browser
+from limen.browsing.browser import PREVIEW_ABOVE, Browser
 from limen.browsing.charts import Axis, Chart, columns_for
 from limen.browsing.cubes import compact
 from limen.browsing.facts import Facts
 from limen.browsing.filters import Choice, Filter, Range, predicate
 from limen.browsing.index import Index
+from limen.browsing.passing import SAMPLE
 from limen.browsing.statistics import LEVELS, boundaries, highest_density, wilson
 
 __all__ = [

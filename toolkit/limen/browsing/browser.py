@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from typing import Any
 
@@ -13,24 +12,20 @@ import numpy.typing as npt
 
 from limen.browsing.bins import Bins, Codes
 from limen.browsing.charts import TO_MINUS_2_LOG, Axis, Chart
-from limen.browsing.cubes import Grid, Job, compact, count_rows, fill, passing_blocks
-from limen.browsing.filters import Filter
+from limen.browsing.cubes import Grid, Job, compact, fill
 from limen.browsing.index import Index
-from limen.browsing.selecting import Decided, decide
+from limen.browsing.passing import Filters, Passing
 from limen.errors import UsageError
 
-__all__ = ["PREVIEW_ABOVE", "SAMPLE", "Browser", "Tables"]
+__all__ = ["PREVIEW_ABOVE", "Browser", "Tables"]
 
 # Above this a preview from the sample comes before the exact answer.
 PREVIEW_ABOVE = 5_000_000
-SAMPLE = 1_000_000
-_REMEMBERED = 64
 # Cells along an axis of a map while something is dragged: by number of columns dragged.
 DRAGGED_CELLS = {0: 250, 1: 25, 2: 20}
 _ACTIVE_CELLS = 32
 
 Tables = dict[str, npt.NDArray[Any]]
-Filters = Mapping[str, Filter]
 Tick = Callable[[float], None]
 
 
@@ -57,8 +52,7 @@ class Browser:
         self.n_points = index.n_points
         self._bins: dict[Axis, Bins] = {}
         self._known: dict[str, list[Bins]] = {}
-        self._decided: OrderedDict[tuple[str, Filter, bool], Decided] = OrderedDict()
-        self._sampled: OrderedDict[Any, Any] = OrderedDict()
+        self._passing = Passing(index, self._binned)
         self._best: dict[str, float] = {}
         self._lock = Lock()
 
@@ -96,13 +90,11 @@ class Browser:
         int
             Exact; with ``sampled`` the rows among the sample, not scaled up.
         """
-        if not filters:
-            return len(self.sample_rows()) if sampled else self.n_points
-        return count_rows(tuple(filters), self._size(sampled), self._mask_of(filters, sampled))
+        return self._passing.count(filters, sampled)
 
     def sample_rows(self) -> npt.NDArray[np.int64]:
         """Give the rows of the fixed sample."""
-        return self.index.sample(SAMPLE)
+        return self._passing.sample()
 
     def view(
         self,
@@ -192,24 +184,11 @@ class Browser:
 
     def rows(self, filters: Filters, most: int) -> npt.NDArray[np.int64]:
         """Give the first rows that pass all filters."""
-        found: list[npt.NDArray[np.int64]] = []
-        n = 0
-        for rows, mask in self._passing(filters, False):
-            found.append(np.flatnonzero(mask) + rows.start)
-            n += len(found[-1])
-            if n >= most:
-                break
-        return np.concatenate(found)[:most] if found else np.empty(0, dtype=np.int64)
+        return self._passing.first(filters, most)
 
     def spread_rows(self, filters: Filters, most: int) -> npt.NDArray[np.int64]:
         """Give rows that pass, drawn from the sample and spread over the scan."""
-        sample = self.sample_rows()
-        sampled = len(sample) < self.n_points
-        parts = [np.flatnonzero(m) + r.start for r, m in self._passing(filters, sampled)]
-        places = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
-        if len(places) > most:
-            places = places[np.linspace(0, len(places) - 1, most).astype(np.int64)]
-        return sample[places]
+        return self._passing.spread(filters, most)
 
     def places(self, axis: Axis, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """
@@ -235,59 +214,18 @@ class Browser:
         self, names: Sequence[str], filters: Filters
     ) -> Iterator[dict[str, npt.NDArray[Any]]]:
         """Read block by block the rows that pass, NaN or masked where they are not valid."""
-        mask_of = self._mask_of(filters, False)
-        for rows, table in self.index.blocks(list(names)):
-            mask = np.ones(rows.stop - rows.start, dtype=bool)
-            for name in filters:
-                mask &= mask_of(name, rows)
-            if mask.any():
-                yield {name: values[mask] for name, values in table.items()}
+        return self._passing.blocks(names, filters)
 
-    def _passing(self, filters: Filters, sampled: bool) -> Iterator[tuple[slice, Any]]:
-        return passing_blocks(tuple(filters), self._size(sampled), self._mask_of(filters, sampled))
-
-    def _size(self, sampled: bool) -> int:
-        return len(self.sample_rows()) if sampled else self.n_points
-
-    def _mask_of(self, filters: Filters, sampled: bool) -> Callable[[str, slice], Any]:
-        decided = {name: self._decide(name, one, sampled) for name, one in filters.items()}
-        return lambda name, rows: decided[name].mask(rows)
-
-    def _decide(self, name: str, one: Filter, sampled: bool) -> Decided:
-        key = (name, one, sampled)
+    def _binned(self, name: str) -> list[Bins]:
+        """Give the bins of a column whose codes are there; if there are none, make some."""
+        if name not in self._known:
+            self.fine(Axis(name))
         with self._lock:
-            found = self._decided.get(key)
-            if found is not None:
-                self._decided.move_to_end(key)
-                return found
-        if sampled:
-            found = self._decide(name, one, False).at(self.sample_rows())
-        else:
-            if name not in self._known:
-                self.fine(Axis(name))
-            with self._lock:
-                known = list(self._known[name])
-            found = decide(self.index, name, one, known)
-        with self._lock:
-            self._decided[key] = found
-            while len(self._decided) > _REMEMBERED:
-                self._decided.popitem(last=False)
-        return found
+            return list(self._known[name])
 
     def _codes(self, name: str, bins: Bins, sampled: bool) -> Codes:
         whole = self.index.codes(name, bins)
-        return self._at(("codes", name, bins.key), whole) if sampled else whole
-
-    def _at(self, key: Any, whole: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        with self._lock:
-            found = self._sampled.get(key)
-        if found is None:
-            found = whole[self.sample_rows()]
-            with self._lock:
-                self._sampled[key] = found
-                while len(self._sampled) > _REMEMBERED:
-                    self._sampled.popitem(last=False)
-        return np.asarray(found)
+        return self._passing.at_sample(("codes", name, bins.key), whole) if sampled else whole
 
     def _figures(self, chart: Chart, sampled: bool) -> npt.NDArray[np.float32]:
         name = self._statistic_column(chart)
@@ -300,7 +238,7 @@ class Browser:
             whole = self.index.figures(
                 name, "weight", lambda v: np.nan_to_num(v, nan=0.0, posinf=0.0, neginf=0.0)
             )
-        return self._at((chart.statistic, name), whole) if sampled else whole
+        return self._passing.at_sample((chart.statistic, name), whole) if sampled else whole
 
     def _statistic_column(self, chart: Chart) -> str:
         if chart.column is None:
@@ -337,7 +275,13 @@ class Browser:
         for job, name in names.items():
             job.table = self.index.shelf.table(name)
         missing = [job for job in jobs if job.table is None]
-        fill(missing, self._size(sampled), self._mask_of(filters, sampled), grid, tick)
+        fill(
+            missing,
+            self._passing.size(sampled),
+            self._passing.mask_of(filters, sampled),
+            grid,
+            tick,
+        )
         for job in missing:
             if job in names:
                 self.index.shelf.keep(names[job], compact(job.whole))
