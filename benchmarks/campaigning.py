@@ -71,9 +71,7 @@ def measure(folder: Path) -> list[Table]:
     sys.path.insert(0, str(Path(__file__).parent / "campaigns"))
     for name in PIECES:
         module = importlib.import_module(name)
-        if name == "levelset":
-            module.main([])
-        elif name != "asking":
+        if name != "asking":
             module.measure()
         elif not _stored(name):
             module.main()

@@ -9,16 +9,16 @@ evaluations count; none is reserved.
 
 from __future__ import annotations
 
-import json
-import statistics
 import sys
 import time
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from problems import problems
+from seeds import by_seed
 
 from limen.active import History, Problem, Space, build, outputs_from_mapping
 
@@ -51,14 +51,14 @@ def _quantile() -> float:
     return float(np.quantile(_logarithm(np.random.default_rng(7).random((200_000, 10))), 0.8))
 
 
-def run(name: str, seed: int, strategy: str, options: dict[str, Any]) -> dict[str, Any]:
+def run(name: str, strategy: str, seed: int) -> dict[str, Any]:
     """Run one search; give when it reached the levels, accuracies and the slowest ask."""
     word, d, batch, budget, noted = PROBLEMS[name]
     library = problems()
     function = two_gaussians if word == "two_gaussians" else getattr(library, word)
     space = Space.from_mapping({f"x{i}": (0.0, 1.0) for i in range(d)})
     problem = Problem(space, outputs_from_mapping({"y": {"threshold": 0.0}}))
-    chooser = build(strategy, problem, options)
+    chooser = build(strategy, problem)
     _, near = library.evaluation_sets(function, d)
     truth = function(near) < 0
     x, memory, curve, slowest = np.empty((0, d)), {}, [], 0.0
@@ -78,9 +78,9 @@ def run(name: str, seed: int, strategy: str, options: dict[str, Any]) -> dict[st
     return found | {"ask_cpu_s": slowest}
 
 
-def _reached(curve: list[tuple[int, float]], level: float) -> float:
-    """First number of points from which the curve stays above a level; inf if never."""
-    first = float("inf")
+def _reached(curve: list[tuple[int, float]], level: float) -> int | None:
+    """First number of points from which the curve stays above a level; None if never."""
+    first = None
     for n, accuracy in reversed(curve):
         if accuracy < level:
             break
@@ -88,30 +88,16 @@ def _reached(curve: list[tuple[int, float]], level: float) -> float:
     return first
 
 
-def main(names: list[str]) -> None:
-    """Measure what is not stored yet; each run is stored as it ends."""
-    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for name in names or list(PROBLEMS):
-        for strategy in ("level-set", "sobol"):
-            runs = known.setdefault(f"{name} {strategy}", {"runs": {}})["runs"]
-            for seed in SEEDS:
-                if str(seed) not in runs:
-                    found = run(name, seed, strategy, {})
-                    told = {k: round(v, 4) if np.isfinite(v) else None for k, v in found.items()}
-                    runs[str(seed)] = told
-                    print(name, strategy, seed, told, flush=True)
-                    _store(known, f"{name} {strategy}")
-    for label, found in known.items():
-        print(label, found["medians"])
-
-
-def _store(known: dict[str, Any], label: str) -> None:
-    runs = list(known[label]["runs"].values())
-    of = {key: [np.inf if r[key] is None else r[key] for r in runs] for key in runs[0]}
-    medians = {key: statistics.median(values) for key, values in of.items()}
-    known[label]["medians"] = {k: v if np.isfinite(v) else None for k, v in medians.items()}
-    RESULTS.write_text(json.dumps(known, indent=1) + "\n")
+def measure(names: Sequence[str] = tuple(PROBLEMS)) -> dict[str, Any]:
+    """Measure what is not stored yet."""
+    return {
+        f"{name} {strategy}": by_seed(
+            RESULTS, f"{name} {strategy}", SEEDS, partial(run, name, strategy)
+        )
+        for name in names
+        for strategy in ("level-set", "sobol")
+    }
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    measure(sys.argv[1:] or tuple(PROBLEMS))

@@ -27,7 +27,7 @@ from limen.active.asking import next_event, seen_problem, set_aside
 from limen.active.founding import DOCUMENT, LOG, WARM, found, read_known
 from limen.active.noticing import contradictions, uncrossed
 from limen.active.problem import History, Strategy
-from limen.active.queries import Queries, Query
+from limen.active.queries import Queries
 from limen.active.strategies import build
 from limen.active.telling import Told, check_results, writable
 from limen.errors import CampaignError, IntegrityError, StorageError, UsageError
@@ -49,6 +49,8 @@ _STATE = "state.json"
 _POINTS = "points"
 # With fewer known values nothing is strange about a threshold that none of them crosses.
 _FEW = 4
+# Reasons of failures that a status lists.
+_REASONS = 20
 
 
 class Campaign:
@@ -269,13 +271,13 @@ class Campaign:
     def pending(self) -> pd.DataFrame:
         """Points asked and not yet told: id, parameters, task."""
         self.refresh()
-        return self._frame(self._queries.pending(), task=True)
+        return self._queries.frame(self._queries.pending(), task=True)
 
     @property
     def failed(self) -> pd.DataFrame:
         """Points whose evaluation failed: id, parameters. They may be told again."""
         self.refresh()
-        return self._frame(self._queries.failed(), task=False)
+        return self._queries.frame(self._queries.failed())
 
     def history(self, rounds: int | None = None) -> History:
         """
@@ -328,7 +330,7 @@ class Campaign:
             self._write_state()
         asked = [self._queries.by_id[point["id"]] for point in event["points"]]
         self._warn(history)
-        return self._frame(asked)
+        return self._queries.frame(asked)
 
     def _warn(self, history: History) -> None:
         """Say what looks wrong; again when twice as much is known, not at every ask of a run."""
@@ -464,11 +466,6 @@ class Campaign:
     def status(self) -> dict[str, Any]:
         """Give rounds, counts and notes as plain data."""
         history = self.history()
-        failures: dict[str, int] = {}
-        for query in self._queries.by_id.values():
-            if query.status in ("failed", "invalid"):
-                reason = query.message.splitlines()[0] if query.message else query.status
-                failures[reason] = failures.get(reason, 0) + 1
         return {
             "campaign": str(self.folder),
             "id": self.id,
@@ -478,7 +475,7 @@ class Campaign:
             "counts": self._queries.counts(),
             "warm": len(self._warm.points),
             "submitted": sum(bool(query.task) for query in self._queries.pending()),
-            "failures": dict(sorted(failures.items(), key=lambda item: -item[1])[:20]),
+            "failures": self._queries.failures(_REASONS),
             "notes": [*uncrossed(history, self.problem), *contradictions(history, self.problem)],
         }
 
@@ -526,14 +523,3 @@ class Campaign:
         except OSError as error:
             # The log holds everything already; the summary follows with the next event.
             _log.warning("%s", StorageError(f"{working}: {error.strerror}; the log is complete"))
-
-    def _frame(self, listed: Sequence[Query], task: bool = False) -> pd.DataFrame:
-        import pandas as pd
-
-        x = np.array([query.x for query in listed], dtype=np.float64)
-        x = x.reshape(len(listed), self.problem.d)
-        columns: dict[str, Any] = {"id": [query.id for query in listed]}
-        columns |= {name: x[:, i] for i, name in enumerate(self.problem.space.names)}
-        if task:
-            columns["task"] = [query.task for query in listed]
-        return pd.DataFrame(columns)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,26 @@ class Queries:
             found[query.status] += 1
         return found
 
+    def failures(self, most: int) -> dict[str, int]:
+        """Count the reasons why points have no value; the most frequent ones."""
+        found = Counter(
+            query.message.splitlines()[0] if query.message else query.status
+            for query in self.by_id.values()
+            if query.status in ("failed", "invalid")
+        )
+        return dict(found.most_common(most))
+
+    def frame(self, listed: Sequence[Query], *, task: bool = False) -> pd.DataFrame:
+        """Give points as a table: id, parameters in their units, and where wanted the task."""
+        import pandas as pd
+
+        x = self._points(listed)
+        columns: dict[str, Any] = {"id": [query.id for query in listed]}
+        columns |= {name: x[:, i] for i, name in enumerate(self.problem.space.names)}
+        if task:
+            columns["task"] = [query.task for query in listed]
+        return pd.DataFrame(columns)
+
     def table(self) -> pd.DataFrame:
         """Give all queries as a table; a number that is not there is NaN."""
         import pandas as pd
@@ -150,7 +171,7 @@ class Queries:
         columns["task"] = [query.task for query in listed]
         return pd.DataFrame(columns)
 
-    def _points(self, listed: list[Query]) -> np.ndarray[Any, Any]:
+    def _points(self, listed: Sequence[Query]) -> np.ndarray[Any, Any]:
         x = np.array([query.x for query in listed], dtype=np.float64)
         return x.reshape(len(listed), self.problem.d)
 

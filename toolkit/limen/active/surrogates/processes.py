@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limen.active.surrogates.coregional import CoregionalPosterior, posterior_of
-from limen.active.surrogates.structures import STRUCTURES, fit_structure
+from limen.active.surrogates.structures import SMOOTH, fit_structure
 from limen.errors import TrainingError
 
 __all__ = ["MOST_ROWS", "Independent", "fit_process"]
@@ -165,7 +165,7 @@ def _fitted(
     elif x.shape[1] == 1 or x.shape[1] > _MOST_OBLIQUE or len(y) < 2 * x.shape[1]:
         names = ["plain"]
     else:
-        names = [name for name in STRUCTURES if name != "rough"]
+        names = list(SMOOTH)
     most_compared = max(_MOST_COMPARED, _COMPARED_EACH * x.shape[1])
     kept = _share(y, level, _MOST_FITTED if len(names) == 1 else most_compared)
     xs, ys, es = x[kept], y[kept], e[kept]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from limen.active.surrogates.tasks import LEAST_NOISE
 from limen.active.surrogates.terms import Term, evidence, minimised
 
-__all__ = ["STRUCTURES", "fit_structure"]
+__all__ = ["SMOOTH", "STRUCTURES", "fit_structure"]
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +32,9 @@ STRUCTURES: Mapping[str, tuple[str, ...]] = {
 Terms of a covariance: distances of a straight term are taken between the parameters; so are those
 of a rough one, Matern 3/2, whose functions have kinks.
 """
+
+SMOOTH = ("plain", "oblique", "additive")
+"""Those among which one is chosen by how well it predicts."""
 
 _ITERATIONS, _FEWER, _MANY = 200, 80, 200
 # Normal priors (centre, width) of what is fitted to standardised values. The lengths have that of
