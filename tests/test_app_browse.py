@@ -525,7 +525,8 @@ def test_parquet_and_sub_bundle_hold_the_selection(
 
 
 def test_figures_name_the_doi_and_the_filters(browsed: Path, browser: Browser) -> None:
-    from limen_app.browse.figures import figure, rendered
+    from limen_app.browse.figures import figure
+    from limen_app.printing import rendered
 
     bundle = open_bundle(browsed)
     charts = [

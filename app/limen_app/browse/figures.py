@@ -19,12 +19,13 @@ from limen.browsing import (
     highest_density,
     wilson,
 )
+from limen_app.printing import footed
 from limen_app.showing import plain
 
 if TYPE_CHECKING:
     from limen.bundle import Bundle
 
-__all__ = ["figure", "parallel", "rendered"]
+__all__ = ["figure", "parallel"]
 
 _BLUE, _GREY, _BLACK, _ORANGE = "#0072B2", "#C8CDD3", "#000000", "#D55E00"
 _PERCENTS = ("68.27 %", "95.45 %")
@@ -35,7 +36,6 @@ _TITLES = {
     "excluded": "fraction",
 }
 _DEEPEST = 12.0
-_WRAP = 110
 
 
 def figure(
@@ -44,7 +44,7 @@ def figure(
     charts: Sequence[Chart],
     filters: Mapping[str, Filter],
     footer: Sequence[str],
-) -> alt.VConcatChart:
+) -> Any:
     """
     Draw charts under filters, two in a row, with a footer that says of what.
 
@@ -59,7 +59,7 @@ def figure(
 
     Returns
     -------
-    altair.VConcatChart
+    altair chart
     """
     now, ghosts = browser.view(charts, filters), browser.view(charts, {})
     drawn = [
@@ -69,40 +69,7 @@ def figure(
         for chart, tables, ghost in zip(charts, now, ghosts, strict=True)
     ]
     rows = [alt.hconcat(*drawn[k : k + 2]) for k in range(0, len(drawn), 2)]
-    lines = [part for line in footer for part in _wrapped(line)]
-    return alt.vconcat(*rows).properties(
-        title=alt.TitleParams(
-            lines, anchor="start", orient="bottom", fontSize=9, fontWeight="normal", offset=12
-        )
-    )
-
-
-def rendered(chart: Any, form: str) -> bytes:
-    """
-    Give a figure as a file.
-
-    Parameters
-    ----------
-    chart : altair chart
-    form : {"pdf", "png", "svg"}
-    """
-    import vl_convert
-
-    spec = chart.to_json()
-    if form == "svg":
-        return str(vl_convert.vegalite_to_svg(spec)).encode("utf-8")
-    if form == "png":
-        return bytes(vl_convert.vegalite_to_png(spec, scale=2))
-    return bytes(vl_convert.vegalite_to_pdf(spec))
-
-
-def _wrapped(line: str) -> list[str]:
-    words, lines = line.split(" "), [""]
-    for word in words:
-        if len(lines[-1]) + len(word) > _WRAP:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
+    return footed(alt.vconcat(*rows), footer)
 
 
 def _title(bundle: Bundle, name: str) -> str:

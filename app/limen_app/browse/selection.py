@@ -10,15 +10,14 @@ import pandas as pd
 import streamlit as st
 
 from limen.browsing import Axis, Browser, predicate
-from limen.errors import LimenError
 from limen_app.browse.beginning import categories_of, drawable
 from limen_app.browse.exporting import MOST_BYTES, as_bundle, as_csv, as_parquet, sizes
-from limen_app.browse.figures import figure, parallel, rendered
+from limen_app.browse.figures import figure, parallel
 from limen_app.browse.reproducing import command_line, python
 from limen_app.component import drawn
-from limen_app.library import one_message
+from limen_app.downloading import button, figure_buttons
+from limen_app.printing import rendered, source
 from limen_app.showing import plain
-from limen_app.visiting import fault
 
 if TYPE_CHECKING:
     from limen_app.state import Browse
@@ -117,12 +116,9 @@ def _axis_title(browser: Browser, here: Visit, name: str) -> str:
 
 def footer(here: Visit, browse: Browse, rows: int) -> list[str]:
     """Give the lines that say what a figure shows: of which bundle, under which filters."""
-    manifest = here.bundle.manifest
-    doi = f", doi:{manifest['doi']}" if manifest.get("doi") else ", no DOI"
-    digest = here.library.digest(here.key)[:12]
     where = predicate(browse.filters, here.bundle.columns) or "none"
     return [
-        f"{plain(manifest['title'])}, {here.key}{doi}, manifest {digest}.",
+        source(here),
         f"{rows:,} of {here.bundle.n_points:,} rows. Filters: {where}. Density of points reflects "
         "the sampling. Empty: no samples.",
     ]
@@ -133,20 +129,12 @@ def _downloads(here: Visit, browser: Browser, browse: Browse, rows: int) -> None
     st.markdown("**Figure** of the histograms and maps")
     charts = drawn(browse.charts)
 
-    def made(form: str) -> Callable[[], bytes]:
-        def make() -> bytes:
-            lines = footer(here, browse, rows)
-            return rendered(figure(bundle, browser, charts, browse.filters, lines), form)
-
-        return make
+    def make(form: str) -> bytes:
+        lines = footer(here, browse, rows)
+        return rendered(figure(bundle, browser, charts, browse.filters, lines), form)
 
     with st.container(horizontal=True):
-        for form, mime in (
-            ("pdf", "application/pdf"),
-            ("png", "image/png"),
-            ("svg", "image/svg+xml"),
-        ):
-            _button(form.upper(), made(form), f"{stem}.{form}", mime)
+        figure_buttons(make, stem)
     st.markdown(f"**Rows**: {rows:,}")
     about = sizes(bundle, browser, rows)
     ways: dict[str, tuple[str, Callable[[], bytes], str, str]] = {
@@ -165,41 +153,17 @@ def _downloads(here: Visit, browser: Browser, browse: Browse, rows: int) -> None
         ),
     }
     with st.container(horizontal=True):
-        for name, (label, make, ending, mime) in ways.items():
+        for name, (label, work, ending, mime) in ways.items():
             too_large = about[name] > MOST_BYTES
             whole = name == "bundle" and not browse.filters
-            _button(
-                f"{label}, about {_size(about[name])}",
-                make,
-                stem + ending,
-                mime,
-                too_large or whole,
-            )
+            named = f"{label}, about {_size(about[name])}"
+            button(named, work, stem + ending, mime, off=too_large or whole)
     if max(about.values()) > MOST_BYTES:
         st.caption(
             f"More than {MOST_BYTES // 1_000_000} MB are not made here: use the command under Code."
         )
     st.caption(
         "A sub-bundle names this bundle as its parent, with the condition; models stay with it."
-    )
-
-
-def _button(label: str, make: Callable[[], bytes], name: str, mime: str, off: bool = False) -> None:
-    def guarded() -> bytes:
-        try:
-            return make()
-        except LimenError as error:
-            fault(one_message(error))
-            raise
-
-    st.download_button(
-        label,
-        guarded,
-        file_name=name,
-        mime=mime,
-        on_click="ignore",
-        disabled=off,
-        key=f"get {name}",
     )
 
 
