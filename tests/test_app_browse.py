@@ -438,6 +438,36 @@ def test_a_fraction_comes_with_its_interval_and_weights_are_summed(seen: Seen) -
     assert "Wilson" in text
 
 
+def test_figures_of_another_column_follow_a_drag(seen: Seen) -> None:
+    seen.open(
+        "?c=histogram:m;histogram:g,10~mean*sigma;histogram:g,10~largest*loglike;"
+        "histogram:g,10~labels*outside;histogram:sigma,20,symlog;map:g,10:kind~least*loglike"
+    )
+    seen.drag(0, (0.3, 0.5))
+    columns, mask = _columns(), _passing(seen.filters())
+    edges = np.asarray(seen.linked("l => l.panels[1].drawnAxes[0].edges"))
+    place = np.clip(np.searchsorted(edges, columns["g"], side="right") - 1, 0, 9)
+
+    def table(panel: int, name: str) -> np.ndarray:
+        array = seen.linked(f"l => Array.from(l.panels[{panel}].now.{name}.data)")
+        return np.asarray(array, dtype=float)[2:-2]
+
+    for bin_ in range(10):
+        rows = mask & (place == bin_)
+        assert table(1, "valued")[bin_] == rows.sum()
+        np.testing.assert_allclose(
+            table(1, "sum")[bin_], columns["sigma"][rows].sum(), rtol=1e-5, atol=1e-5
+        )
+        best = columns["loglike"][rows].max()
+        np.testing.assert_allclose(table(2, "largest")[bin_], best, rtol=1e-6)
+        assert table(3, "hits")[bin_] == columns["outside"][rows].sum()
+    seen.release()
+    heads = seen.page.locator(".linked figure .statistic").all_inner_texts()
+    words = [text.split(" ")[0] for text in heads]
+    assert words == ["rows", "mean", "largest", "rows", "rows", "least"]
+    assert "striped" in seen.page.locator(".linked figure").nth(3).inner_text()
+
+
 def test_a_preview_is_called_so_and_the_count_after_it_is_exact(
     start: Callable[..., str], chromium: Any
 ) -> None:
@@ -534,13 +564,15 @@ def test_figures_name_the_doi_and_the_filters(browsed: Path, browser: Browser) -
         Chart(Axis("sigma", 30, "log")),
         Chart(Axis("m", 20), Axis("g", 20), "best", "loglike"),
         Chart(Axis("m", 20), statistic="excluded", column="outside"),
+        Chart(Axis("sigma", 20, "symlog"), statistic="labels", column="outside"),
+        Chart(Axis("m", 20), Axis("g", 20), statistic="mean", column="sigma"),
     ]
     made = figure(bundle, browser, charts, FILTERS, [f"doi:{DOI}", "Filters: m >= 400.0"])
     pdf, png = rendered(made, "pdf"), rendered(made, "png")
     assert pdf.startswith(b"%PDF")
     assert png.startswith(b"\x89PNG")
     svg = rendered(made, "svg").decode()
-    for text in (f"doi:{DOI}", "m &gt;= 400.0", "mass [GeV]", "coupling", "68.27 %"):
+    for text in (f"doi:{DOI}", "m &gt;= 400.0", "mass [GeV]", "coupling", "68.27 %", "mean of"):
         assert text in svg
     if shutil.which("pdftotext"):
         line = ["pdftotext", "-", "-"]

@@ -272,15 +272,69 @@ def test_statistics_are_those_of_numpy(browser, values) -> None:
     np.testing.assert_allclose(profile["best"][12, 4], delta[low].min(initial=np.inf), rtol=1e-6)
 
 
+def test_figures_of_another_column_are_those_of_numpy(browser, values) -> None:
+    filters = {"grid": Range(200.0, 600.0)}
+    names = ("mean", "least", "largest")
+    flat = [Chart(Axis("m", 25), statistic=name, column="sigma") for name in names]
+    wide = [Chart(Axis("m", 25), Axis("grid", 4), statistic=name, column="many") for name in names]
+    mean, least, largest, *maps = browser.view([*flat, *wide], filters)
+    mask = _passing(values, filters)
+    edges = np.asarray(browser.bins(Axis("m", 25)).edges)
+    place = np.clip(np.searchsorted(edges, values["m"], side="right") - 1, 0, 24)
+    sigma = values["sigma"]
+    for bin_ in range(25):
+        found = sigma[mask & (place == bin_) & np.isfinite(sigma)]
+        assert mean["valued"][2 + bin_] == found.size
+        np.testing.assert_allclose(mean["sum"][2 + bin_], found.sum(), rtol=1e-6)
+        expected = found.min(initial=np.inf), found.max(initial=-np.inf)
+        got = least["least"][2 + bin_], largest["largest"][2 + bin_]
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
+    grid = np.asarray(browser.bins(Axis("grid", 4)).edges)
+    cell = (place == 12) & (values["grid"] >= grid[1]) & (values["grid"] < grid[2])
+    # The chart shows the filtered column itself, so the filter does not count.
+    many = values["many"][cell]
+    assert maps[0]["sum"][12, 1] / maps[0]["valued"][12, 1] == pytest.approx(many.mean())
+    assert (maps[1]["least"][12, 1], maps[2]["largest"][12, 1]) == (many.min(), many.max())
+
+
+def test_rows_split_by_a_label_are_rows(browser, values) -> None:
+    (tables,) = browser.view([Chart(Axis("m", 25), statistic="labels", column="outside")], {})
+    assert tables["hits"].sum() == values["outside"].sum()
+    np.testing.assert_array_equal(tables["labelled"], tables["count"])
+
+
+def test_the_sum_of_weights_is_that_of_numpy(browser, values) -> None:
+    filters = {"m": Range(None, 500.0), "grid": Range(200.0, 600.0)}
+    mask = _passing(values, filters)
+    expected = values["weight"][mask].sum()
+    assert browser.weight("weight", filters) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_symmetric_logarithm_shows_both_signs(browser, values) -> None:
+    assert browser.bins(Axis("many", 40, "symlog")).scale == "symlog"
+    axis = Axis("sigma", 50, "symlog")
+    edges = np.asarray(browser.bins(axis).edges)
+    sigma = values["sigma"][np.isfinite(values["sigma"])]
+    assert (edges[0], edges[-1]) == (sigma.min(), sigma.max())
+    unit = 1e-3 * sigma.max()
+    steps = np.diff(np.sign(edges) * np.log1p(np.abs(edges) / unit))
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-9)
+    (tables,) = browser.view([Chart(axis)], {})
+    expected, _ = np.histogram(sigma, edges)
+    np.testing.assert_array_equal(tables["count"][2:-2], expected)
+
+
 def test_statistics_while_dragging_are_those_after_release(browser) -> None:
     charts = [
         Chart(Axis("grid"), statistic="best", column="loglike"),
         Chart(Axis("grid"), statistic="weighted", column="weight"),
         Chart(Axis("grid", 25), Axis("kind"), statistic="excluded", column="outside"),
+        Chart(Axis("grid", 25), Axis("kind"), statistic="mean", column="sigma"),
+        Chart(Axis("grid"), statistic="largest", column="sigma"),
     ]
     active = Axis("m")
     edges = browser.fine(active)[0].edges
-    best, weighted, excluded, _ = browser.cubes(charts, [active], {})
+    best, weighted, excluded, mean, largest, _ = browser.cubes(charts, [active], {})
     released = browser.view(charts, {"m": Range(edges[60], edges[150], closed=False)})
     cells = slice(62, 152)
     np.testing.assert_array_equal(best["best"][..., cells].min(axis=-1), released[0]["best"])
@@ -288,6 +342,11 @@ def test_statistics_while_dragging_are_those_after_release(browser) -> None:
     np.testing.assert_allclose(sums, released[1]["sum"], rtol=1e-9, atol=1e-9)
     for name in ("hits", "labelled"):
         np.testing.assert_array_equal(excluded[name][..., cells].sum(axis=-1), released[2][name])
+    np.testing.assert_array_equal(mean["valued"][..., cells].sum(axis=-1), released[3]["valued"])
+    sums = mean["sum"][..., cells].sum(axis=-1)
+    np.testing.assert_allclose(sums, released[3]["sum"], rtol=1e-6, atol=1e-9)
+    extremes = largest["largest"][..., cells].max(axis=-1)
+    np.testing.assert_array_equal(extremes, released[4]["largest"])
 
 
 @given(k=st.integers(0, 50), more=st.integers(1, 50))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from limen.browsing.charts import Axis
+from limen.browsing.charts import STATISTICS, Axis
 from limen.browsing.filters import Choice, Filter, Range
 from limen.errors import UsageError
 from limen.schema.wording import quoted
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["axis_document", "filter_document", "read"]
 
 KINDS = {"histogram": (1, 1), "map": (2, 2), "parallel": (1, 12), "table": (0, 40)}
-STATISTICS = ("count", "weighted", "best", "excluded")
-_SCALES = ("linear", "log", "quantile")
+_SCALES = ("linear", "log", "symlog", "quantile")
 _MOST_BINS = 250
 _MOST_CHARTS = 40
 _TEXTS = ("page", "bundle", "model", "digest")
@@ -246,6 +245,8 @@ def _panel(value: Any) -> Document:
     statistic, column = given.get("statistic", "count"), given.get("column")
     if not isinstance(statistic, str) or statistic not in STATISTICS:
         raise ValueError(f"its statistic is {quoted(statistic)}")
+    if statistic == "labels" and kind == "map":
+        raise ValueError("only a histogram is split by labels")
     return {
         "kind": kind,
         "axes": tuple(map(_axis, axes)),

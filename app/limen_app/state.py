@@ -45,9 +45,10 @@ class Panel:
     kind : {"histogram", "map", "parallel", "table"}
     axes : tuple of Axis
         One for a histogram, two for a map, any number for the others.
-    statistic : {"count", "weighted", "best", "excluded"}
+    statistic : str
+        As of `limen.browsing.Chart`.
     column : str or None
-        The weight, likelihood or label that the statistic is of.
+        That the statistic is of.
     """
 
     kind: Kind

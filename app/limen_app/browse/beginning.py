@@ -100,11 +100,17 @@ def chart_documents(bundle: Bundle, panels: tuple[Panel, ...]) -> list[dict[str,
         if panel.column is not None:
             document["column"] = panel.column
             document["told"] = _told(bundle.columns[panel.column])
+            if panel.statistic == "labels":
+                names = categories_of(bundle.columns[panel.column]) or {}
+                document["labels"] = [names.get(code, code) for code in ("0", "1")]
         found.append(document)
     return found
 
 
 def _told(column: Column) -> str:
+    """Name what a statistic is of."""
     if column.quantity == "excluded":
         return f"excluded by {plain(column.title)}"
-    return f"outside the region of {plain(column.title)}"
+    if column.quantity == "outside_region":
+        return f"outside the region of {plain(column.title)}"
+    return plain(column.title) + ("" if column.unit == "1" else f" [{plain(column.unit)}]")

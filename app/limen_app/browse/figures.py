@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from math import floor, log10
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import numpy as np
@@ -17,8 +18,11 @@ from limen.browsing import (
     Range,
     boundaries,
     highest_density,
+    measured,
+    symlog_unit,
     wilson,
 )
+from limen_app.browse.beginning import categories_of
 from limen_app.printing import footed
 from limen_app.showing import plain
 
@@ -28,14 +32,17 @@ if TYPE_CHECKING:
 __all__ = ["figure", "parallel"]
 
 _BLUE, _GREY, _BLACK, _ORANGE = "#0072B2", "#C8CDD3", "#000000", "#D55E00"
+_UNLABELLED = "#6B7078"
 _PERCENTS = ("68.27 %", "95.45 %")
 _TITLES = {
     "count": "rows per bin",
     "weighted": "sum of weights (posterior)",
     "best": "best sampled −2Δ ln L",
     "excluded": "fraction",
+    "labels": "rows per bin",
 }
 _DEEPEST = 12.0
+_OF_ANOTHER = ("mean", "least", "largest")
 
 
 def figure(
@@ -79,12 +86,26 @@ def _title(bundle: Bundle, name: str) -> str:
 
 def _axis(bundle: Bundle, browser: Browser, axis: Any) -> dict[str, Any]:
     bins = browser.bins(axis)
-    kind: Literal["log", "linear"] = "log" if bins.scale == "log" else "linear"
+    low, high = bins.edges[0], bins.edges[-1]
+    options: dict[str, Any] = {"domain": [low, high], "nice": False}
+    if bins.scale == "log":
+        options["type"] = "log"
+    marks: dict[str, Any] = {"tickCount": 6}
+    if bins.scale == "symlog":
+        options |= {"type": "symlog", "constant": symlog_unit(low, high)}
+        marks = {"values": _symlog_ticks(low, high)}
     return {
         "title": _title(bundle, axis.column),
-        "scale": alt.Scale(type=kind, domain=[bins.edges[0], bins.edges[-1]], nice=False),
-        "axis": alt.Axis(format=".6~g", tickCount=6, labelOverlap=True),
+        "scale": alt.Scale(**options),
+        "axis": alt.Axis(format=".6~g", labelOverlap=True, **marks),
     }
+
+
+def _symlog_ticks(low: float, high: float) -> list[float]:
+    """Give zero, and powers of ten on both sides of it."""
+    powers = range(floor(log10(max(abs(low), abs(high)))), -400, -1)
+    sizes = [10.0**k for k in powers[:4] if 10.0**k > symlog_unit(low, high)]
+    return sorted(t for t in (0.0, *sizes, *(-s for s in sizes)) if low <= t <= high)
 
 
 def _histogram(
@@ -97,15 +118,17 @@ def _histogram(
 ) -> Any:
     edges = np.asarray(browser.bins(chart.x).edges)
     frame = pd.DataFrame({"from": edges[:-1], "to": edges[1:]})
-    name = {"count": "count", "weighted": "sum", "best": "best", "excluded": "hits"}
     layers = []
     for tables, colour in ((ghost, _GREY), (now, _BLUE)):
         inside = slice(2, -2)
-        rows = frame.assign(value=tables[name[chart.statistic]][inside], zero=0.0)
+        rows = frame.assign(value=measured(chart.statistic, tables)[inside], zero=0.0)
         if chart.statistic == "excluded":
-            share, low, high = wilson(rows["value"], tables["labelled"][inside])
-            rows = rows.assign(value=share, low=low, high=high)
-        rows = rows[np.isfinite(rows["value"]) & (tables["count"][inside] > 0)]
+            _, low, high = wilson(tables["hits"][inside], tables["labelled"][inside])
+            rows = rows.assign(low=low, high=high)
+        elif chart.statistic == "labels" and tables is now:
+            layers.append(_stacked(bundle, browser, chart, tables, frame))
+            continue
+        rows = rows[np.isfinite(rows["value"])]
         layers += _marks(bundle, browser, chart, rows, colour)
     if chart.statistic == "best":
         levels = pd.DataFrame({"level": LEVELS[1], "name": _PERCENTS})
@@ -135,17 +158,50 @@ def _marks(
 ) -> list[alt.Chart]:
     base = alt.Chart(rows)
     x = alt.X("from:Q", **_axis(bundle, browser, chart.x))
-    title = _TITLES[chart.statistic]
+    title = _TITLES.get(chart.statistic, "")
     if chart.statistic == "excluded":
         title = f"fraction, {_title(bundle, str(chart.column))}"
         y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=[0, 1]))
         bar = base.mark_bar(opacity=0.4, color=colour).encode(x=x, x2="to", y="low:Q", y2="high")
         return [bar, base.mark_rule(color=colour, strokeWidth=2).encode(x=x, x2="to", y=y)]
+    if chart.statistic in _OF_ANOTHER:
+        y = alt.Y("value:Q", title=_another(bundle, chart), scale=alt.Scale(zero=False))
+        return [base.mark_rule(color=colour, strokeWidth=2).encode(x=x, x2="to", y=y)]
     if chart.statistic == "best":
         y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=[0, _DEEPEST], clamp=True))
         return [base.mark_rule(color=colour, strokeWidth=2).encode(x=x, x2="to", y=y)]
     y = alt.Y("value:Q", title=title)
     return [base.mark_bar(color=colour, clip=True).encode(x=x, x2="to", y=y, y2="zero")]
+
+
+def _another(bundle: Bundle, chart: Chart) -> str:
+    return f"{chart.statistic} of {_title(bundle, str(chart.column))}"
+
+
+def _stacked(
+    bundle: Bundle, browser: Browser, chart: Chart, tables: dict[str, Any], frame: pd.DataFrame
+) -> alt.Chart:
+    """Draw the rows of each label above those of the one before."""
+    inside = slice(2, -2)
+    names = categories_of(bundle.columns[str(chart.column)]) or {}
+    words = [names.get("1", "1"), names.get("0", "0"), "without a label"]
+    hits, labelled = tables["hits"][inside], tables["labelled"][inside]
+    rows, base, parts = tables["count"][inside], np.zeros(len(frame)), []
+    for word, part in zip(words, (hits, labelled - hits, rows - labelled), strict=True):
+        parts.append(frame.assign(base=base, value=base + part, label=word)[part > 0])
+        base = base + part
+    colours = alt.Scale(domain=words, range=[_ORANGE, _BLUE, _UNLABELLED])
+    return (
+        alt.Chart(pd.concat(parts, ignore_index=True))
+        .mark_bar(clip=True)
+        .encode(
+            x=alt.X("from:Q", **_axis(bundle, browser, chart.x)),
+            x2="to",
+            y=alt.Y("value:Q", title=_TITLES["labels"]),
+            y2="base",
+            color=alt.Color("label:N", title=None, scale=colours, legend=alt.Legend(orient="top")),
+        )
+    )
 
 
 def _map(
@@ -172,7 +228,7 @@ def _map(
             x2="x2",
             y=alt.Y("y:Q", **axes[1]),
             y2="y2",
-            color=alt.Color("value:Q", scale=scale, title=title),
+            color=alt.Color("value:Q", scale=scale, title=title, legend=alt.Legend(titleLimit=0)),
         )
     )
     layers = [cells]
@@ -192,18 +248,16 @@ def _map(
 
 
 def _shown(bundle: Bundle, chart: Chart, tables: dict[str, Any]) -> tuple[Any, alt.Scale, str]:
-    count = tables["count"]
+    value = measured(chart.statistic, tables)
+    if chart.statistic in _OF_ANOTHER:
+        return value, alt.Scale(scheme="cividis", zero=False), _another(bundle, chart)
     if chart.statistic == "best":
-        value = np.where(np.isfinite(tables["best"]), tables["best"], np.nan)
         scale = alt.Scale(scheme="cividis", domain=[_DEEPEST, 0], clamp=True)
         legend = "solid 68.27 % (2.30), dashed 95.45 % (6.18)"
         return value, scale, f"{_TITLES['best']}; {legend}"
     if chart.statistic == "excluded":
-        share, _, _ = wilson(tables["hits"], tables["labelled"])
         scale = alt.Scale(scheme="cividis", domain=[0, 1])
-        return share, scale, f"fraction, {_title(bundle, str(chart.column))}"
-    name = "sum" if chart.statistic == "weighted" else "count"
-    value = np.where(count > 0, tables[name], np.nan).astype(np.float64)
+        return value, scale, f"fraction, {_title(bundle, str(chart.column))}"
     positive = value[value > 0]
     if not positive.size:
         return value, alt.Scale(scheme="cividis"), _TITLES[chart.statistic]

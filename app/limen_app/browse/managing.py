@@ -10,6 +10,7 @@ import streamlit as st
 
 from limen.browsing import Axis, Choice, Filter, Range, columns_for
 from limen.browsing.bins import Scale
+from limen.browsing.charts import Statistic
 from limen.errors import UsageError
 from limen_app.browse.beginning import categories_of, drawable
 from limen_app.showing import choice, plain
@@ -20,17 +21,22 @@ if TYPE_CHECKING:
 
 __all__ = ["manage_charts", "manage_filters", "number_in"]
 
-_STATISTICS = {
+_STATISTICS: dict[Statistic, str] = {
     "count": "rows",
+    "labels": "rows, split by a label",
     "best": "best sampled −2Δ ln L",
     "excluded": "fraction excluded or outside",
     "weighted": "weighted (posterior)",
+    "mean": "mean of another column",
+    "least": "least of another column",
+    "largest": "largest of another column",
 }
 _MOST = 24
 _SCALES: dict[Scale | None, str] = {
     None: "as stated",
     "linear": "linear",
     "log": "logarithmic",
+    "symlog": "symmetric logarithm",
     "quantile": "quantiles",
 }
 
@@ -150,7 +156,7 @@ def manage_charts(bundle: Bundle, browse: Browse) -> Browse | None:
         second = st.checkbox("second axis (a map)", value=len(axes) == 2, key=f"map {mark}")
         start = axes[1] if len(axes) == 2 else Axis(names[min(1, len(names) - 1)])
         y = _axis_boxes(bundle, "y", start, names, mark) if second else None
-        statistic, column = _statistic_boxes(bundle, known, mark)
+        statistic, column = _statistic_boxes(bundle, known, second, mark)
 
         def made() -> Panel:
             both = (x(),) if y is None else (x(), y())
@@ -213,8 +219,12 @@ def _axis_boxes(bundle: Bundle, which: str, axis: Axis, names: list[str], mark: 
     return made
 
 
-def _statistic_boxes(bundle: Bundle, known: Panel | None, mark: str) -> tuple[Any, str | None]:
-    offered = [s for s in _STATISTICS if s == "count" or columns_for(s, bundle.columns)]  # type: ignore[arg-type]
+def _statistic_boxes(
+    bundle: Bundle, known: Panel | None, second: bool, mark: str
+) -> tuple[Any, str | None]:
+    offered = [s for s in _STATISTICS if s == "count" or columns_for(s, bundle.columns)]
+    if second:
+        offered = [s for s in offered if s != "labels"]
     now = known.statistic if known else "count"
     statistic = st.selectbox(
         "Statistic",
@@ -224,7 +234,7 @@ def _statistic_boxes(bundle: Bundle, known: Panel | None, mark: str) -> tuple[An
         key=f"statistic {mark}",
         help="A posterior needs weights that the bundle declares.",
     )
-    names = columns_for(statistic, bundle.columns)  # type: ignore[arg-type]
+    names = columns_for(statistic, bundle.columns)
     if not names:
         return statistic, None
     at = names.index(known.column) if known and known.column in names else 0

@@ -6,10 +6,17 @@ class Ruler {
     this.edges = edges;
     this.n = edges.length - 1;
     this.names = names;
-    const place = scale === "log" ? Math.log : (v) => v;
-    this.low = place(edges[0]);
-    this.high = place(edges[this.n]);
+    // As the server chose it, from the ends of the axis.
+    this.unit = 1e-3 * Math.max(Math.abs(edges[0]), Math.abs(edges[this.n]));
+    this.low = this.place(edges[0]);
+    this.high = this.place(edges[this.n]);
     this.even = scale === "quantile";
+  }
+
+  place(value) {
+    if (this.scale === "log") return Math.log(value);
+    if (this.scale === "symlog") return Math.sign(value) * Math.log1p(Math.abs(value) / this.unit);
+    return value;
   }
 
   // Share of the way along the axis of an edge, 0 to 1.
@@ -24,10 +31,8 @@ class Ruler {
       const inside = (value - this.edges[k]) / (this.edges[k + 1] - this.edges[k]);
       return (k + Math.min(1, Math.max(0, inside))) / this.n;
     }
-    if (this.scale === "log") {
-      return value > 0 ? (Math.log(value) - this.low) / (this.high - this.low) : -1;
-    }
-    return (value - this.low) / (this.high - this.low);
+    if (this.scale === "log" && !(value > 0)) return -1;
+    return (this.place(value) - this.low) / (this.high - this.low);
   }
 
   // The edge nearest to a share of the way.
@@ -93,7 +98,8 @@ class Ruler {
       return found;
     }
     const [low, high] = [this.edges[0], this.edges[this.n]];
-    const values = this.scale === "log" ? logTicks(low, high, count) : ticks(low, high, count);
+    const made = { log: logTicks, symlog: symlogTicks }[this.scale] || ticks;
+    const values = made(low, high, count, this.unit);
     const whole = this.scale === "whole" ? values.filter((v) => Number.isInteger(v)) : values;
     return whole.map((v) => [this.share(v), short(v)]).filter(([s]) => s >= -1e-9 && s <= 1 + 1e-9);
   }

@@ -75,10 +75,11 @@ class Cube {
     this.cells = passiveShape.reduce((a, b) => a * b, 1);
     this.parts = {};
     for (const [name, array] of Object.entries(arrays)) {
-      const least = name === "best";
+      // Of extremes, the sign that makes the wanted one the least.
+      const sign = { best: 1, least: 1, largest: -1 }[name] || 0;
       this.parts[name] = {
-        least,
-        data: least ? array.data : summed(array.data, this.cells, active),
+        sign,
+        data: sign ? array.data : summed(array.data, this.cells, active),
         out: new Float64Array(this.cells),
       };
     }
@@ -88,7 +89,7 @@ class Cube {
   range(box) {
     const found = {};
     for (const [name, part] of Object.entries(this.parts)) {
-      if (part.least) this.least(part, box);
+      if (part.sign) this.extreme(part, box);
       else this.difference(part, box);
       found[name] = { shape: this.shape, data: part.out };
     }
@@ -111,8 +112,8 @@ class Cube {
     }
   }
 
-  least(part, box) {
-    const { data, out } = part;
+  extreme(part, box) {
+    const { data, out, sign } = part;
     const wide = box.length === 2;
     const ny = wide ? this.active[1] : 1, size = this.active[0] * ny;
     const [y0, y1] = wide ? box[1] : [0, 1];
@@ -120,11 +121,11 @@ class Cube {
       let best = Infinity;
       for (let x = box[0][0]; x < box[0][1]; x += 1) {
         for (let y = y0; y < y1; y += 1) {
-          const value = data[c * size + x * ny + y];
+          const value = sign * data[c * size + x * ny + y];
           if (value < best) best = value;
         }
       }
-      out[c] = best;
+      out[c] = sign * best;
     }
   }
 }

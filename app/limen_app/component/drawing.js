@@ -48,17 +48,17 @@ function frame(size, wide) {
 
 const TILES = new Map();
 
-function hatch(pen, theme) {
-  if (TILES.has(theme.faint)) return pen.createPattern(TILES.get(theme.faint), "repeat");
+function hatch(pen, colour) {
+  if (TILES.has(colour)) return pen.createPattern(TILES.get(colour), "repeat");
   const tile = document.createElement("canvas");
   tile.width = tile.height = 6;
   const dot = tile.getContext("2d");
-  dot.strokeStyle = theme.faint;
+  dot.strokeStyle = colour;
   dot.beginPath();
   dot.moveTo(0, 6);
   dot.lineTo(6, 0);
   dot.stroke();
-  TILES.set(theme.faint, tile);
+  TILES.set(colour, tile);
   return pen.createPattern(tile, "repeat");
 }
 
@@ -104,28 +104,33 @@ function drawHistogram(canvas, width, chart, now, all, theme, options) {
     left.push(box.x + box.w * ruler.share(edges[k]));
     right.push(box.x + box.w * ruler.share(edges[k + 1]));
   }
-  const name = { count: "count", weighted: "sum", best: "best", excluded: "hits" }[kind];
-  const value = (tables, k) => tables[name].data[k + 2];
-  const samples = (tables, k) => tables.count.data[k + 2];
+  const value = (tables, k) => measured(kind, tables, k + 2);
+  const samples = (tables, k) => !Number.isNaN(value(tables, k));
+  const added = kind === "count" || kind === "labels" || kind === "weighted";
+  const logarithmic = options.log && added;
   let low = 0, high = 1;
   if (kind === "best") high = DEEPEST;
-  else if (kind !== "excluded") {
+  else if (STATISTICS[kind].figures) {
+    [low, high] = extent(kind, options.fit ? now : all, 2, n + 2) || [0, 1];
+    const room = 0.05 * (high - low) || 0.5;
+    [low, high] = [low - room, high + room];
+  } else if (added) {
     high = 0;
     const scale = options.fit ? now : all;
-    for (let k = 0; k < n; k += 1) high = Math.max(high, value(scale, k));
+    for (let k = 0; k < n; k += 1) high = Math.max(high, value(scale, k) || 0);
     high = high > 0 ? high * 1.05 : 1;
-    if (options.log) {
-      low = kind === "count" ? 0.7 : high;
-      if (kind !== "count") for (let k = 0; k < n; k += 1) if (value(all, k) > 0) low = Math.min(low, value(all, k));
+    if (logarithmic) {
+      low = kind === "weighted" ? high : 0.7;
+      if (kind === "weighted") for (let k = 0; k < n; k += 1) if (value(all, k) > 0) low = Math.min(low, value(all, k));
       if (!(low < high)) low = high / 10;
     }
   }
   const up = (v) => {
-    const share = options.log && kind !== "best" && kind !== "excluded"
+    const share = logarithmic
       ? (v > 0 ? Math.log(v / low) / Math.log(high / low) : 0) : (v - low) / (high - low);
     return box.y + box.h * (1 - Math.min(1, Math.max(0, share)));
   };
-  const floor = box.y + box.h, stripes = hatch(pen, theme);
+  const floor = box.y + box.h, stripes = hatch(pen, theme.faint), striped = hatch(pen, "rgba(255,255,255,0.6)");
   for (let k = 0; k < n; k += 1) {
     const broad = Math.max(1, right[k] - left[k] - (right[k] - left[k] > 3 ? 0.6 : 0));
     if (!samples(all, k)) {
@@ -133,12 +138,28 @@ function drawHistogram(canvas, width, chart, now, all, theme, options) {
       pen.fillRect(left[k], floor - 7, broad, 7);
       continue;
     }
-    if (kind === "count" || kind === "weighted") {
+    if (added) {
       pen.fillStyle = theme.ghost;
       pen.fillRect(left[k], up(value(all, k)), broad, floor - up(value(all, k)));
+      if (!samples(now, k)) continue;
+      if (kind === "labels") {
+        let base = 0;
+        const [hits, labelled, rows] = [now.hits, now.labelled, now.count].map((table) => table.data[k + 2]);
+        for (const [top, colour] of [[hits, theme.one], [labelled, theme.mark], [rows, theme.none]]) {
+          const from = base ? up(base) : floor;
+          pen.fillStyle = colour;
+          pen.fillRect(left[k], up(top), broad, from - up(top));
+          if (colour === theme.one) {
+            pen.fillStyle = striped;
+            pen.fillRect(left[k], up(top), broad, from - up(top));
+          }
+          base = top;
+        }
+        continue;
+      }
       pen.fillStyle = chart.chosen && !chart.chosen.has(Math.round(edges[k] + 0.5)) ? theme.ghost : theme.mark;
       pen.fillRect(left[k], up(value(now, k)), broad, floor - up(value(now, k)));
-    } else if (kind === "best") {
+    } else if (kind !== "excluded") {
       pen.fillStyle = theme.ghost;
       pen.fillRect(left[k], up(value(all, k)) - 1, broad, 2);
       if (!samples(now, k)) continue;
@@ -147,7 +168,7 @@ function drawHistogram(canvas, width, chart, now, all, theme, options) {
     } else {
       const drawn = [[all, theme.ghost, 4], [now, theme.mark, 2]];
       for (const [tables, colour, thick] of drawn) {
-        const found = wilson(value(tables, k), tables.labelled.data[k + 2]);
+        const found = wilson(tables.hits.data[k + 2], tables.labelled.data[k + 2]);
         if (!found) continue;
         const middle = (left[k] + right[k]) / 2;
         pen.fillStyle = colour;
@@ -171,7 +192,6 @@ function drawHistogram(canvas, width, chart, now, all, theme, options) {
       pen.fillText(PERCENTS[place], box.x + box.w - 2, up(level) - 1);
     });
   }
-  const logarithmic = options.log && (kind === "count" || kind === "weighted");
   axesAround(pen, box, theme, ruler, low, high, logarithmic, null);
   return box;
 }
@@ -213,20 +233,25 @@ function drawMap(canvas, width, chart, now, all, theme, axes) {
   const kind = chart.statistic, shape = now.count.shape, [nx, ny] = shape;
   const placeX = axes[0].edges.map((e) => box.x + box.w * chart.ruler.share(e));
   const placeY = axes[1].edges.map((e) => box.y + box.h * (1 - chart.yRuler.share(e)));
-  const name = { count: "count", weighted: "sum", best: "best", excluded: "hits" }[kind];
-  const data = now[name].data;
-  let high = 0, least = Infinity, bestAt = -1;
-  for (let k = 0; k < data.length; k += 1) {
-    if (data[k] > high && data[k] < Infinity) high = data[k];
-    if (data[k] < least) [least, bestAt] = [data[k], k];
+  const data = Float64Array.from(now.count.data, (_, k) => measured(kind, now, k));
+  const figures = STATISTICS[kind].figures;
+  let low = 0, high = 0, least = Infinity, bestAt = -1;
+  // The colours of another column's figures stay while ranges are dragged.
+  if (figures) [low, high] = extent(kind, all || now, 0, (all || now).count.data.length) || [0, 1];
+  else {
+    for (let k = 0; k < data.length; k += 1) {
+      if (data[k] > high) high = data[k];
+      if (data[k] < least) [least, bestAt] = [data[k], k];
+    }
   }
   const tone = (k) => {
     if (kind === "best") return 1 - data[k] / DEEPEST;
-    if (kind === "excluded") return data[k] / now.labelled.data[k];
+    if (kind === "excluded") return data[k];
+    if (figures) return high > low ? (data[k] - low) / (high - low) : 0.5;
     return Math.log1p((99 * data[k]) / high) / Math.log(100);
   };
-  const filled = (k) => (kind === "excluded" ? now.labelled.data[k] > 0 : now.count.data[k] > 0);
-  pen.fillStyle = hatch(pen, theme);
+  const filled = (k) => !Number.isNaN(data[k]);
+  pen.fillStyle = hatch(pen, theme.faint);
   pen.fillRect(box.x, box.y, box.w, box.h);
   const same = all && all.count.shape[0] === nx && all.count.shape[1] === ny ? all.count.data : null;
   for (let x = 0; x < nx; x += 1) {
@@ -257,7 +282,7 @@ function drawMap(canvas, width, chart, now, all, theme, axes) {
     star(pen, (placeX[x] + placeX[x + 1]) / 2, (placeY[y] + placeY[y + 1]) / 2);
   }
   axesAround(pen, box, theme, chart.ruler, 0, 1, false, chart.yRuler);
-  colourBar(pen, box, theme, kind, high);
+  colourBar(pen, box, theme, kind, low, high);
   return box;
 }
 
@@ -274,7 +299,7 @@ function star(pen, x, y) {
   pen.stroke();
 }
 
-function colourBar(pen, box, theme, kind, high) {
+function colourBar(pen, box, theme, kind, low, high) {
   const x = box.x + box.w + 10;
   for (let k = 0; k < box.h; k += 1) {
     pen.fillStyle = tone256(1 - k / box.h);
@@ -285,6 +310,7 @@ function colourBar(pen, box, theme, kind, high) {
   pen.textBaseline = "middle";
   const marks = kind === "best" ? [[1, "0"], [0.5, "6"], [0, "≥ 12"]]
     : kind === "excluded" ? [[1, "1"], [0.5, "0.5"], [0, "0"]]
+      : STATISTICS[kind].figures ? [[1, short(high)], [0.5, short((low + high) / 2)], [0, short(low)]]
       : [[1, short(high)], [0.5, short((high * (Math.sqrt(100) - 1)) / 99)], [0, "0"]];
   for (const [share, text] of marks) {
     pen.fillText(text, x + 13, Math.min(box.y + box.h - 5, Math.max(box.y + 6, box.y + box.h * (1 - share))));

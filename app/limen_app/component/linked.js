@@ -47,6 +47,8 @@ class Linked {
         ghost: dark ? "#4d5156" : "#cfd3d8",
         gone: dark ? "#3a3d42" : "#e3e5e8",
         mark: dark ? "#56B4E9" : "#0072B2",
+        one: "#D55E00",
+        none: dark ? "#9a9a9a" : "#6b7078",
         accent: dark ? "#E69F00" : "#B35900",
         brush: dark ? "rgba(230,159,0,0.16)" : "rgba(213,94,0,0.12)",
       };
@@ -221,7 +223,7 @@ class Linked {
         if (!found || other === panel) continue;
         const tables = found.cube.range(cells);
         // The ghost counts all rows, a preview only those of the sample.
-        if (found.sampled && !this.sampledView) scale(tables, this.data.rows / made.rows);
+        if (found.sampled && !this.sampledView) scale(tables, this.data.rows / made.rows, other.statistic);
         other.show(tables, found.axes);
       }
     }
@@ -373,8 +375,9 @@ function plainFilter(filter) {
   return found;
 }
 
-function scale(tables, by) {
-  for (const name of ["count", "sum"]) {
+// A fraction keeps the number of its samples, which its interval depends on.
+function scale(tables, by, kind) {
+  for (const name of ["count", "sum", "valued", ...(kind === "labels" ? ["hits", "labelled"] : [])]) {
     if (tables[name]) for (let k = 0; k < tables[name].data.length; k += 1) tables[name].data[k] *= by;
   }
 }

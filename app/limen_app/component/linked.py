@@ -12,7 +12,15 @@ import streamlit as st
 __all__ = ["linked_charts", "script"]
 
 _FOLDER = Path(__file__).parent
-_PARTS = ("numbers.js", "cubes.js", "axes.js", "drawing.js", "panels.js", "linked.js")
+_PARTS = (
+    "numbers.js",
+    "statistics.js",
+    "cubes.js",
+    "axes.js",
+    "drawing.js",
+    "panels.js",
+    "linked.js",
+)
 
 
 def script() -> str:

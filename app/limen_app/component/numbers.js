@@ -53,6 +53,20 @@ function logTicks(low, high, count) {
   return found;
 }
 
+// Zero, and powers of ten on both sides of it.
+function symlogTicks(low, high, count, unit) {
+  const side = (end) => {
+    if (!(end > unit)) return [];
+    const first = Math.ceil(Math.log10(unit) - 1e-9), last = Math.floor(Math.log10(end) + 1e-9);
+    const both = low < 0 && high > 0, step = Math.max(1, Math.ceil((last - first + 1) / Math.max(1, count / (both ? 2 : 1) - 1)));
+    const found = [];
+    for (let k = last; k >= first; k -= step) found.push(Math.pow(10, k));
+    return found;
+  };
+  const found = [...side(-low).map((v) => -v), 0, ...side(high)];
+  return found.filter((v) => v >= low && v <= high).sort((a, b) => a - b);
+}
+
 // Wilson's interval at one standard deviation (68.27 %).
 function wilson(k, n) {
   if (!n) return null;

@@ -1,12 +1,5 @@
 // One chart: its canvas, boxes for exact ranges, notes, and the table behind it.
 
-const STATISTICS = {
-  count: "rows per bin: shows how points were sampled, no likelihood",
-  weighted: "sum of the declared weights (posterior)",
-  best: "best sampled −2Δ ln L: bounds the profile likelihood from one side only",
-  excluded: "fraction",
-};
-
 function element(tag, attributes, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes || {})) {
@@ -46,7 +39,7 @@ class Panel {
 
   build() {
     const { owner } = this;
-    const said = this.spec.statistic === "excluded" ? `fraction ${this.spec.told}` : STATISTICS[this.statistic];
+    const said = STATISTICS[this.statistic].said(this.spec.told);
     const waiting = `${this.title}, not counted yet`;
     this.canvas = element("canvas", { tabindex: "0", role: "img", "aria-label": waiting });
     this.note = element("div", { class: "note" });
@@ -91,7 +84,7 @@ class Panel {
       if (event.key === "Enter") change();
     });
     this.inputs[`${column} ${end}`] = input;
-    const shown = end === "low" ? (this.wide ? `${this.owner.columns[column].title} from` : "from") : "to";
+    const shown = end === "low" ? (this.wide ? `${column} from` : "from") : "to";
     this.boxes.append(element("label", {}, element("span", { "aria-hidden": "true" }, shown), input));
   }
 
@@ -207,6 +200,11 @@ class Panel {
     if (this.statistic === "excluded") {
       return this.wide ? `Of the rows with a label. ${empty}` : `Bars: Wilson interval, 68.27 %. ${empty}`;
     }
+    if (this.statistic === "labels") {
+      const [zero, one] = this.spec.labels;
+      return `From below: ${one} (orange, striped), ${zero} (blue), without a label (dark). Pale: without filters. ${empty}`;
+    }
+    if (STATISTICS[this.statistic].figures) return `Of finite values, of samples only. Grey: without filters. ${empty}`;
     return this.wide ? `Grey: only rows that do not pass. ${empty}` : `Grey: without filters. ${empty}`;
   }
 
@@ -226,8 +224,7 @@ class Panel {
 
   fillTable() {
     if (!this.details.open || !this.now) return;
-    const named = { count: ["rows"], weighted: ["rows", "sum of weights"], best: ["rows", "best −2Δ ln L"], excluded: ["labelled", "of these 1", "fraction", "68.27 % low", "high"] }[this.statistic];
-    const head = [...this.columns.map((c) => this.titled(c)), ...named];
+    const head = [...this.columns.map((c) => this.titled(c)), ...STATISTICS[this.statistic].head];
     const body = element("tbody", {});
     const [x, y] = this.drawnAxes.map((axis) => axis.edges);
     const shift = y ? 0 : 2, ny = y ? y.length - 1 : 1, most = 2000;
@@ -239,20 +236,10 @@ class Panel {
       const i = Math.floor(k / ny), cells = [`${short(x[i])} to ${short(x[i + 1])}`];
       if (this.ruler.names) cells[0] = this.ruler.names[i];
       if (y) cells.push(`${short(y[k % ny])} to ${short(y[(k % ny) + 1])}`);
-      body.append(element("tr", {}, ...[...cells, ...this.figures(at)].map((text) => element("td", {}, text))));
+      body.append(element("tr", {}, ...[...cells, ...figuresOf(this.statistic, this.now, at)].map((text) => element("td", {}, text))));
     }
     const columns = element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)));
     this.table.replaceChildren(element("table", {}, element("thead", {}, columns), body));
-  }
-
-  figures(at) {
-    const { now } = this, rows = now.count.data[at];
-    if (this.statistic === "count") return [grouped(rows)];
-    if (this.statistic === "weighted") return [grouped(rows), rows ? short(now.sum.data[at]) : "no samples"];
-    if (this.statistic === "best") return [grouped(rows), rows ? short(now.best.data[at]) : "no samples"];
-    const found = wilson(now.hits.data[at], now.labelled.data[at]);
-    if (!found) return ["0", "", "no samples", "", ""];
-    return [grouped(now.labelled.data[at]), grouped(now.hits.data[at]), ...found.map(short)];
   }
 }
 

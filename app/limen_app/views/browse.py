@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from limen.browsing import PREVIEW_ABOVE, Browser
+from limen.browsing import PREVIEW_ABOVE, Browser, columns_for
 from limen.errors import LimenError, UsageError
 from limen_app.browse.beginning import chart_documents, column_documents, first_panels
 from limen_app.browse.managing import manage_charts, manage_filters
@@ -17,6 +17,7 @@ from limen_app.browse.selection import show_selection
 from limen_app.component import TABLES_PATH, browsers_of, linked_charts, read_filters
 from limen_app.library import one_message
 from limen_app.restoring import filter_document
+from limen_app.showing import safe
 from limen_app.state import Browse
 from limen_app.visiting import Visit, fault, origin, remember, share, visit
 
@@ -125,6 +126,11 @@ def _selected(here: Visit, browser: Browser) -> None:
     st.markdown(
         f"**{rows:,} of {browser.n_points:,} rows selected ({share_of:.1f} %)**, counted exactly."
     )
+    for name in columns_for("weighted", here.bundle.columns):
+        whole = browser.weight(name, {})
+        if whole > 0:
+            part = 100 * browser.weight(name, browse.filters) / whole
+            st.markdown(f"By {safe(name)}: {part:.1f} % of the sum of all weights.")
     if not rows:
         st.info("No row passes all filters. Remove one of them, or all, under Filters.")
         return

@@ -5,7 +5,7 @@ Columns become codes of one byte once; counts, filters and cubes work on the cod
 decide only what lies in the bins where a filter begins and ends.
 """
 
-from limen.browsing.bins import Bins
+from limen.browsing.bins import Bins, symlog_unit
 from limen.browsing.browser import PREVIEW_ABOVE, Browser
 from limen.browsing.charts import Axis, Chart, columns_for
 from limen.browsing.cubes import compact
@@ -13,7 +13,7 @@ from limen.browsing.facts import Facts
 from limen.browsing.filters import Choice, Filter, Range, predicate
 from limen.browsing.index import Index
 from limen.browsing.passing import SAMPLE
-from limen.browsing.statistics import LEVELS, boundaries, highest_density, wilson
+from limen.browsing.statistics import LEVELS, boundaries, highest_density, measured, wilson
 
 __all__ = [
     "LEVELS",
@@ -32,6 +32,8 @@ __all__ = [
     "columns_for",
     "compact",
     "highest_density",
+    "measured",
     "predicate",
+    "symlog_unit",
     "wilson",
 ]

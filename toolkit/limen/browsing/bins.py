@@ -14,15 +14,17 @@ import numpy.typing as npt
 from limen.browsing.facts import Facts
 from limen.errors import UsageError
 
-__all__ = ["DUMPED", "MOST_BINS", "Bins", "Codes", "Scale"]
+__all__ = ["DUMPED", "MOST_BINS", "Bins", "Codes", "Scale", "symlog_unit"]
 
-Scale = Literal["linear", "log", "quantile", "whole"]
+Scale = Literal["linear", "log", "symlog", "quantile", "whole"]
 Codes = npt.NDArray[np.uint8]
 
 # A code is one byte: four codes are not bins, and one stays free for rows left out of a count.
 MOST_BINS = 250
 DUMPED = 255
 _FIRST = 2
+# A symmetric logarithm is linear below this share of its largest value.
+_SYMLOG = 1e-3
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Bins:
 
     Parameters
     ----------
-    scale : {"linear", "log", "quantile", "whole"}
+    scale : {"linear", "log", "symlog", "quantile", "whole"}
+        ``symlog``: logarithmic on both sides of zero, linear below a thousandth of the larger end.
         ``whole``: one bin for each whole number, for integers, categories and yes/no.
     edges : tuple of float
         The n + 1 edges, in the column's unit, ascending.
@@ -136,7 +139,7 @@ class Bins:
     def _places(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
         """Find the bin of numbers within the edges; what lies outside gets any."""
         edges = self._edges
-        if self.scale == "quantile":
+        if self.scale in ("quantile", "symlog"):
             return np.asarray(np.searchsorted(edges[1:-1], numbers, side="right"), dtype=np.int16)
         scaled, low, high = numbers, edges[0], edges[-1]
         if self.scale == "log":
@@ -248,6 +251,11 @@ class Bins:
                     "choose a linear axis or a positive lower end"
                 )
             edges = np.geomspace(start, end, n + 1)
+        elif scale == "symlog" and end > start:
+            unit = symlog_unit(start, end)
+            first, last = np.sign([start, end]) * np.log1p(np.abs([start, end]) / unit)
+            even = np.linspace(first, last, n + 1)
+            edges = np.sign(even) * unit * np.expm1(np.abs(even))
         else:
             scale, edges = "linear", np.linspace(start, end, n + 1)
         edges[0], edges[-1] = start, end
@@ -255,6 +263,16 @@ class Bins:
         if unique.size < edges.size:
             return cls("linear", _widened(unique[[0, -1]] if unique.size > 1 else unique))
         return cls(scale, tuple(edges.tolist()))
+
+
+def symlog_unit(low: float, high: float) -> float:
+    """
+    Give the value below which a symmetric logarithm is about linear, in the column's unit.
+
+    >>> symlog_unit(-2000.0, 500.0)
+    2.0
+    """
+    return _SYMLOG * max(abs(low), abs(high))
 
 
 def _widened(edges: npt.NDArray[np.float64]) -> tuple[float, ...]:

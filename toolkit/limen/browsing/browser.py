@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from limen.browsing.bins import Bins, Codes
-from limen.browsing.charts import TO_MINUS_2_LOG, Axis, Chart
+from limen.browsing.bins import Bins
+from limen.browsing.charts import Axis, Chart
 from limen.browsing.cubes import Grid, Job, compact, fill
 from limen.browsing.index import Index
+from limen.browsing.measures import Measures, Tables, settle
 from limen.browsing.passing import Filters, Passing
-from limen.errors import UsageError
 
 __all__ = ["PREVIEW_ABOVE", "Browser", "Tables"]
 
@@ -25,7 +25,6 @@ PREVIEW_ABOVE = 5_000_000
 DRAGGED_CELLS = {0: 250, 1: 25, 2: 20}
 _ACTIVE_CELLS = 32
 
-Tables = dict[str, npt.NDArray[Any]]
 Tick = Callable[[float], None]
 
 
@@ -53,7 +52,7 @@ class Browser:
         self._bins: dict[Axis, Bins] = {}
         self._known: dict[str, list[Bins]] = {}
         self._passing = Passing(index, self._binned)
-        self._best: dict[str, float] = {}
+        self._measures = Measures(index, self._passing)
         self._lock = Lock()
 
     def bins(self, axis: Axis) -> Bins:
@@ -92,6 +91,13 @@ class Browser:
         """
         return self._passing.count(filters, sampled)
 
+    def weight(self, name: str, filters: Filters) -> float:
+        """Give the sum of a declared weight over the rows that pass all filters."""
+        figures = self._measures.figures(name, "weighted", sampled=False)
+        job = Job(Grid.single(), tuple(sorted(filters)), figures)
+        fill([job], self.n_points, self._passing.mask_of(filters, sampled=False))
+        return float(job.whole)
+
     def sample_rows(self) -> npt.NDArray[np.int64]:
         """Give the rows of the fixed sample."""
         return self._passing.sample()
@@ -120,8 +126,10 @@ class Browser:
         -------
         list of dict of str to ndarray
             ``count``; ``sum`` (weighted), ``best`` (-2 delta ln L, infinity without samples),
-            ``hits`` and ``labelled`` (excluded). A histogram has n + 4 cells: not positive, below,
-            the bins, above, not valid. A map has its n x m bins.
+            ``hits`` and ``labelled`` (labels, excluded), ``sum`` and ``valued``, the rows with a
+            finite value (mean), ``least`` (infinity without samples), ``largest`` (minus infinity).
+            A histogram has n + 4 cells: not positive, below, the bins, above, not valid. A map has
+            its n x m bins.
         """
         return self._filled(charts, filters, (), sampled, tick)
 
@@ -171,17 +179,6 @@ class Browser:
             return factor
         return max(factor, -(-bins.n // DRAGGED_CELLS[dragged]))
 
-    def best(self, name: str) -> float:
-        """Give the least -2 ln L of the whole scan, the reference of -2 delta ln L."""
-        if name not in self._best:
-            facts = self.index.facts(name)
-            sign = self._sign(name)
-            value = facts.high if sign < 0 else facts.low
-            if value is None:
-                raise UsageError(f"best sampled: {name} has no valid value; choose another column")
-            self._best[name] = sign * value
-        return self._best[name]
-
     def rows(self, filters: Filters, most: int) -> npt.NDArray[np.int64]:
         """Give the first rows that pass all filters."""
         return self._passing.first(filters, most)
@@ -223,38 +220,6 @@ class Browser:
         with self._lock:
             return list(self._known[name])
 
-    def _codes(self, name: str, bins: Bins, sampled: bool) -> Codes:
-        whole = self.index.codes(name, bins)
-        return self._passing.at_sample(("codes", name, bins.key), whole) if sampled else whole
-
-    def _figures(self, chart: Chart, sampled: bool) -> npt.NDArray[np.float32]:
-        name = self._statistic_column(chart)
-        if chart.statistic == "best":
-            sign, best = self._sign(name), self.best(name)
-            whole = self.index.figures(
-                name, "best", lambda v: np.nan_to_num(sign * v - best, nan=np.inf, posinf=np.inf)
-            )
-        else:
-            whole = self.index.figures(
-                name, "weight", lambda v: np.nan_to_num(v, nan=0.0, posinf=0.0, neginf=0.0)
-            )
-        return self._passing.at_sample((chart.statistic, name), whole) if sampled else whole
-
-    def _statistic_column(self, chart: Chart) -> str:
-        if chart.column is None:
-            raise UsageError(f"statistic {chart.statistic!r}: no column named; choose one")
-        self.index.column(chart.column)
-        return chart.column
-
-    def _sign(self, name: str) -> float:
-        quantity = str(self.index.column(name).quantity)
-        if quantity not in TO_MINUS_2_LOG:
-            raise UsageError(
-                f"best sampled: {name} is no likelihood (quantity {quantity!r}), allowed "
-                f"{', '.join(TO_MINUS_2_LOG)}; choose a likelihood column"
-            )
-        return TO_MINUS_2_LOG[quantity]
-
     def _filled(
         self,
         charts: Sequence[Chart],
@@ -264,7 +229,15 @@ class Browser:
         tick: Tick | None,
     ) -> list[Tables]:
         dragged = frozenset(axis.column for axis in active)
-        plans = [self._jobs(chart, filters, len(dragged), sampled) for chart in charts]
+        plans = [
+            self._measures.jobs(
+                chart,
+                self._grid(chart, len(dragged), sampled),
+                tuple(sorted(set(filters) - chart.columns)),
+                sampled,
+            )
+            for chart in charts
+        ]
         grid = None
         if active:
             grid = self._active_grid(active, sampled)
@@ -287,12 +260,7 @@ class Browser:
                 self.index.shelf.keep(names[job], compact(job.whole))
         answer = [{name: job.whole for name, job in plan.items()} for plan in plans]
         for tables in answer:
-            if "labels" in tables:
-                labels = tables.pop("labels")
-                # The axis of the label follows those of the chart.
-                axis = labels.ndim - 1 - (len(grid.shape) if grid else 0)
-                tables["hits"] = np.take(labels, 1, axis=axis)
-                tables["labelled"] = labels.sum(axis=axis)
+            settle(tables, len(grid.shape) if grid else 0)
         return answer
 
     def _kept_names(
@@ -318,32 +286,17 @@ class Browser:
     def _active_grid(self, active: Sequence[Axis], sampled: bool) -> Grid:
         fine = tuple(self.fine(axis)[0] for axis in active)
         codes = tuple(
-            self._codes(axis.column, bins, sampled) for axis, bins in zip(active, fine, strict=True)
+            self._measures.codes(axis.column, bins, sampled)
+            for axis, bins in zip(active, fine, strict=True)
         )
         if len(active) == 1:
             return Grid.every_code(codes[0], fine[0])
         return Grid.bins_only(codes, fine, self.active_factors(active))
 
-    def _jobs(self, chart: Chart, filters: Filters, dragged: int, sampled: bool) -> dict[str, Job]:
-        grid = self._grid(chart, dragged, sampled)
-        names = tuple(sorted(set(filters) - chart.columns))
-        jobs = {"count": Job(grid, names)}
-        if chart.statistic == "weighted":
-            jobs["sum"] = Job(grid, names, self._figures(chart, sampled))
-        elif chart.statistic == "best":
-            jobs["best"] = Job(grid, names, self._figures(chart, sampled), least=True)
-        elif chart.statistic == "excluded":
-            label = self._statistic_column(chart)
-            bins = Bins("whole", (-0.5, 0.5, 1.5))
-            flags = Grid.bins_only((self._codes(label, bins, sampled),), (bins,), (1,))
-            both = Grid(grid.codes + flags.codes, grid.cells + flags.cells, (*grid.shape, 2))
-            jobs["labels"] = Job(both, names)
-        return jobs
-
     def _grid(self, chart: Chart, dragged: int, sampled: bool) -> Grid:
         fine = tuple(self.fine(axis) for axis in chart.axes)
         codes = tuple(
-            self._codes(axis.column, bins, sampled)
+            self._measures.codes(axis.column, bins, sampled)
             for axis, (bins, _) in zip(chart.axes, fine, strict=True)
         )
         if chart.y is None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from limen.browsing.bins import Scale
 from limen.errors import UsageError
 from limen.manifest import Column
 
-__all__ = ["Axis", "Chart", "Statistic", "columns_for"]
+__all__ = ["STATISTICS", "Axis", "Chart", "Statistic", "columns_for"]
 
-Statistic = Literal["count", "weighted", "best", "excluded"]
+Statistic = Literal["count", "labels", "weighted", "best", "excluded", "mean", "least", "largest"]
+STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
 
 # By quantity of a likelihood: what turns its values into -2 ln L, up to a constant.
 TO_MINUS_2_LOG = {
@@ -23,6 +24,8 @@ TO_MINUS_2_LOG = {
     "delta_chi2": 1.0,
 }
 _LABELS = ("excluded", "outside_region")
+# Of these neither a mean nor an extreme says anything.
+_NO_FIGURES = ("mask", "id", "split", "fidelity", "origin", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Axis:
     column : str
     n : int
         Bins that are drawn, up to 250; whole numbers have one bin each.
-    scale : {"linear", "log", "quantile"}, optional
+    scale : {"linear", "log", "symlog", "quantile"}, optional
         As the column states by default.
     low, high : float, optional
         Ends, in the column's unit; those of the data by default.
@@ -57,11 +60,13 @@ class Chart:
     ----------
     x : Axis
     y : Axis or None
-    statistic : {"count", "weighted", "best", "excluded"}
-        Rows; sum of the declared weights; best sampled -2 delta ln L, which bounds the profile
-        likelihood from one side only; share of the rows with a label whose label is 1.
+    statistic : str
+        ``count``: rows. ``labels``: the same, of a histogram, split by a label. ``weighted``: sum
+        of the declared weights. ``best``: best sampled -2 delta ln L, which bounds the profile
+        likelihood from one side only. ``excluded``: share of the rows with a label whose label is
+        1. ``mean``, ``least`` and ``largest``: of the finite values of another column.
     column : str or None
-        The weight, likelihood or label that the statistic is of.
+        The weight, likelihood, label or other column that the statistic is of.
     """
 
     x: Axis
@@ -107,8 +112,8 @@ def columns_for(statistic: Statistic, columns: Mapping[str, Column]) -> list[str
         fitting = [n for n, c in columns.items() if c.quantity in TO_MINUS_2_LOG]
         order = list(TO_MINUS_2_LOG)
         return sorted(fitting, key=lambda name: order.index(str(columns[name].quantity)))
-    if statistic == "excluded":
+    if statistic in ("labels", "excluded"):
         return [name for name, column in columns.items() if column.quantity in _LABELS]
-    raise UsageError(
-        f"statistic: found {statistic!r}, allowed 'count', 'weighted', 'best', 'excluded'"
-    )
+    if statistic in ("mean", "least", "largest"):
+        return [n for n, c in columns.items() if c.role not in _NO_FIGURES and not c.categories]
+    raise UsageError(f"statistic: found {statistic!r}, allowed {', '.join(STATISTICS)}")

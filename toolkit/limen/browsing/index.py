@@ -151,7 +151,7 @@ class Index:
         chosen: Scale = scale or ("log" if column.scale == "log" else "linear")
         if chosen == "log" and scale is None and facts.low_positive is None:
             chosen = "linear"
-        if whole and chosen != "log":
+        if whole and chosen not in ("log", "symlog"):
             chosen = "whole"
         sample = self._values_of_sample(name) if chosen == "quantile" else None
         return Bins.of(facts, n, chosen, low, high, sample)

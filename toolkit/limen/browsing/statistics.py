@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LEVELS", "boundaries", "highest_density", "wilson"]
+from limen.browsing.charts import Statistic
+
+__all__ = ["LEVELS", "boundaries", "highest_density", "measured", "wilson"]
 
 # Delta of -2 ln L for 68.27 % and 95.45 % of confidence, asymptotically, by number of axes.
 LEVELS = {1: (1.0, 4.0), 2: (2.30, 6.18)}
 
 Floats = npt.NDArray[np.float64]
+
+
+def measured(statistic: Statistic, tables: Mapping[str, npt.NDArray[Any]]) -> Floats:
+    """
+    Give the number of each bin that a chart shows.
+
+    Parameters
+    ----------
+    statistic : str
+    tables : mapping of str to ndarray
+        Of one chart, as `Browser.view` gives them.
+
+    Returns
+    -------
+    ndarray
+        NaN where there are no samples.
+
+    Examples
+    --------
+    >>> tables = {"count": np.array([2, 1, 0]), "sum": np.array([3.0, 0.0, 0.0])}
+    >>> measured("mean", tables | {"valued": np.array([2, 0, 0])}).tolist()
+    [1.5, nan, nan]
+    """
+    if statistic == "excluded":
+        return wilson(tables["hits"], tables["labelled"])[0]
+    if statistic in ("best", "least", "largest"):
+        extreme = np.asarray(tables[statistic], dtype=np.float64)
+        return np.where(np.isfinite(extreme), extreme, np.nan)
+    if statistic == "mean":
+        with np.errstate(all="ignore"):
+            return np.where(tables["valued"] > 0, tables["sum"] / tables["valued"], np.nan)
+    rows = tables["count"]
+    return np.where(rows > 0, tables["sum"] if statistic == "weighted" else rows, np.nan)
 
 
 def wilson(k: npt.ArrayLike, n: npt.ArrayLike, z: float = 1.0) -> tuple[Floats, Floats, Floats]:
