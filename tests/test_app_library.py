@@ -86,6 +86,25 @@ def test_the_same_bundle_twice_is_said(trained: Path, model_path: Path) -> None:
     assert "already" in library.faults[str(model_path)]
 
 
+def test_a_place_more_is_opened_once(trained: Path, model_path: Path, tmp_path: Path) -> None:
+    _version(model_path, tmp_path / "later", "2.0.0")
+    library = Library.open([str(trained)])
+    for _ in range(2):
+        assert library.add(str(tmp_path / "later")) == ("toy@2.0.0",)
+    assert library.keys() == (KEY, "toy@2.0.0")
+    with pytest.raises(UsageError, match="open from"):
+        library.add(str(model_path))
+    with pytest.raises(LimenError):
+        library.add(str(tmp_path / "nowhere"))
+    assert library.faults == {}
+
+
+def test_folders_are_not_opened_for_other_machines(limen: Any) -> None:
+    result = limen("app", "--open", "--host", "0.0.0.0")
+    assert result.exit_code == 2
+    assert "--open: found together with --host 0.0.0.0" in result.stderr
+
+
 def test_a_campaign_folder_is_a_campaign(tmp_path: Path, trained: Path) -> None:
     (tmp_path / "campaign").mkdir()
     (tmp_path / "campaign" / "campaign.json").write_text("{}", encoding="utf-8")

@@ -235,6 +235,65 @@ def test_contours_move_with_their_axes(opened: Open, trained: Path) -> None:
     assert app.query_params["x"] == "m,g"
 
 
+def slider(app: AppTest, key: str) -> Any:
+    """Give the slider of a box."""
+    return app.slider(key=f"slider of {key}")
+
+
+def test_slider_and_box_of_a_held_parameter_go_in_step(opened: Open, trained_wide: Path) -> None:
+    app = opened("slices", trained_wide, b=WIDE, x="g,h", p__m="612.3456789")
+    held = f"held {WIDE} m"
+    assert slider(app, held).value == float(app.text_input(key=held).value) == 612.3456789
+    app.text_input(key=held).set_value("0.75 TeV").run()
+    assert slider(app, held).value == 750.0
+    assert app.query_params["p.m"] == "750"
+    slider(app, held).set_value(slider(app, held).min + 100.0).run()
+    assert app.text_input(key=held).value == "200"
+    assert app.query_params["p.m"] == "200"
+    next(button for button in app.button if button.label == "centre").click().run()
+    assert (app.text_input(key=held).value, slider(app, held).value) == ("550", 550.0)
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("abc", "m: found 'abc', allowed a number; trained on 100"),
+        ("9 TeV", "m: found 9000 GeV, allowed 100"),
+        ("", "m: is empty, allowed a number"),
+    ],
+)
+def test_a_held_value_that_cannot_be_drawn_leaves_the_picture(
+    opened: Open, trained_wide: Path, typed: str, said: str
+) -> None:
+    app = opened("slices", trained_wide, b=WIDE, x="g,h", p__m="600")
+    held = f"held {WIDE} m"
+    app.text_input(key=held).set_value(typed).run()
+    assert not app.exception
+    assert [error.value for error in app.error if said in error.value] == [app.error[0].value]
+    assert len(app.error) == 1
+    assert slider(app, held).value == 600.0
+    assert app.query_params["p.m"] == "600"
+    slider(app, held).set_value(500.0).run()
+    assert not app.error
+    assert (app.text_input(key=held).value, app.query_params["p.m"]) == ("500", "500")
+
+
+def test_slider_and_box_of_the_form_go_in_step(opened: Open, trained: Path) -> None:
+    app = opened("predict", trained, b=KEY, p__m="612.3456789", p__g="0.5")
+    key = f"value {KEY} m"
+    assert slider(app, key).value == 612.3456789
+    slider(app, key).set_value(700.4).run()
+    assert (box(app, "m").value, app.query_params["p.m"]) == ("700", "700")
+    box(app, "m").set_value("9.1 TeV").run()
+    assert slider(app, key).value == slider(app, key).max
+    assert (box(app, "m").value, app.query_params["p.m"]) == ("9.1 TeV", "9100")
+    assert "outside the trained range" in text_of(app)
+    box(app, "m").set_value("abc").run()
+    assert slider(app, key).value == slider(app, key).max
+    assert slider(app, key).label == "m [GeV]"
+
+
 def test_a_hostile_title_is_shown_as_it_is(opened: Open, model_path: Path) -> None:
     with open_bundle(model_path).edit() as change:
         change.manifest["title"] = HOSTILE
@@ -365,6 +424,36 @@ def test_the_table_of_bundles_is_searched(opened: Open, trained: Path) -> None:
     assert "1 of 1 bundles" in text_of(app)
     app.text_input[0].set_value("unheard of").run()
     assert "0 of 1 bundles" in text_of(app)
+
+
+def test_another_bundle_is_opened_from_the_page_where_that_is_allowed(
+    opened: Open, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "one"
+    shutil.copytree(trained, place)
+    assert not [b for b in opened("bundles", tmp_path).button if b.label == "Open"]
+    app = opened("bundles", place)
+    monkeypatch.setenv("LIMEN_APP_OPEN", "1")
+
+    def open_place(text: str) -> None:
+        field = next(field for field in app.text_input if field.label.startswith("DOI"))
+        field.set_value(text)
+        next(b for b in app.button if b.label == "Open").click().run()
+        assert not app.exception
+
+    app.run()
+    other = tmp_path / "two"
+    shutil.copytree(trained, other)
+    with open_bundle(other).edit() as change:
+        change.manifest["version"] = "2.0.0"
+    open_place(str(tmp_path / "nowhere"))
+    assert "no such folder" in app.error[0].value
+    open_place("  ")
+    assert "empty box" in app.error[0].value
+    open_place(str(other))
+    assert not app.error
+    assert "2 of 2 bundles" in text_of(app)
+    assert "toy@2.0.0" in app.warning[0].value
 
 
 def test_two_visitors_do_not_share_their_points(opened: Open, trained: Path) -> None:

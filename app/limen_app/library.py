@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from limen import journal
 from limen.bundle import Bundle, open_bundle
-from limen.errors import BundleNotFoundError, IntegrityError, LimenError
+from limen.errors import BundleNotFoundError, IntegrityError, LimenError, UsageError
 from limen.schema.wording import nearest
 from limen_app.versions import newest
 
@@ -86,27 +86,55 @@ class Library:
         library = cls()
         for place in dict.fromkeys(places):
             for name in _inside(place):
-                library._add(name, trust)
+                try:
+                    library._put(name, trust)
+                except (LimenError, OSError) as error:
+                    library._faults[name] = one_message(error)
         return library
 
-    def _add(self, place: str, trust: bool) -> None:
+    def add(self, place: str) -> tuple[str, ...]:
+        """
+        Open what lies at one place more.
+
+        Parameters
+        ----------
+        place : str
+            As :meth:`open` takes them.
+
+        Returns
+        -------
+        tuple of str
+            Keys of the bundles there, those that were open from there already included; empty if
+            there is a campaign.
+
+        Raises
+        ------
+        LimenError, OSError
+            If one of them cannot be opened; those before it are open then.
+        """
+        keys = (self._put(name, trust=False) for name in _inside(place))
+        return tuple(key for key in keys if key is not None)
+
+    def _put(self, place: str, trust: bool) -> str | None:
+        """Open a place, and give the key of the bundle; None for a campaign."""
         if (Path(place) / _CAMPAIGN).is_file():
-            self.campaigns += (Path(place),)
-            return
-        try:
-            bundle = _open(place, trust)
-            opened = _Opened(place, bundle, _stamp(_manifest(bundle)), bundle.manifest_sha256)
-        except (LimenError, OSError) as error:
-            self._faults[place] = one_message(error)
-            return
+            with self._lock:
+                self.campaigns = tuple(dict.fromkeys((*self.campaigns, Path(place))))
+            return None
+        with self._lock:
+            for key, known in self._opened.items():
+                if known.place == place:
+                    return key
+        bundle = _open(place, trust)
+        opened = _Opened(place, bundle, _stamp(_manifest(bundle)), bundle.manifest_sha256)
         key = _key(bundle)
-        if key in self._opened:
-            other = self._opened[key].place
-            self._faults[place] = (
-                f"{place}: {key} is open from {other} already; leave one of the two out"
+        with self._lock:
+            other = self._opened.setdefault(key, opened)
+        if other is not opened:
+            raise UsageError(
+                f"{place}: {key} is open from {other.place} already; leave one of the two out"
             )
-            return
-        self._opened[key] = opened
+        return key
 
     def keys(self) -> tuple[str, ...]:
         """Give the keys ``id@version`` of the bundles, in the order of their places."""

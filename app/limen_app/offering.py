@@ -9,18 +9,27 @@ from threading import Lock, Thread
 
 from limen_app.library import Library
 
-__all__ = ["PLACES", "announce", "begin", "offered", "offered_now"]
+__all__ = ["OPENING", "PLACES", "announce", "begin", "may_open", "offered", "offered_now"]
 
 PLACES = "LIMEN_APP_PLACES"
 """Variable with the places as a JSON list: every worker of a server opens the same."""
+
+OPENING = "LIMEN_APP_OPEN"
+"""Variable that is ``1`` where the page Bundles may open other places."""
 
 _opening = Lock()
 _known: dict[str, Library] = {}
 
 
-def announce(places: Sequence[str]) -> None:
-    """Set what this process, and the workers that it starts, will offer."""
+def announce(places: Sequence[str], *, opening: bool = False) -> None:
+    """Set what this process, and the workers that it starts, will offer, and if that may grow."""
     os.environ[PLACES] = json.dumps(list(places))
+    os.environ[OPENING] = "1" if opening else "0"
+
+
+def may_open() -> bool:
+    """Say if visitors may open other places."""
+    return os.environ.get(OPENING) == "1"
 
 
 def offered() -> Library:

@@ -70,7 +70,9 @@ def _tell(error: Exception) -> bool:
     return True
 
 
-def serve(places: Sequence[str], *, host: str = "127.0.0.1", port: int = 8501) -> None:
+def serve(
+    places: Sequence[str], *, host: str = "127.0.0.1", port: int = 8501, opening: bool = False
+) -> None:
     """
     Serve until it is stopped.
 
@@ -81,6 +83,8 @@ def serve(places: Sequence[str], *, host: str = "127.0.0.1", port: int = 8501) -
     host : str
         Address to listen at; that of this machine alone by default.
     port : int
+    opening : bool
+        Let the page Bundles open other places too.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def serve(places: Sequence[str], *, host: str = "127.0.0.1", port: int = 8501) -
 
     Limits.from_environment()
     _refuse_taken(host, port)
-    announce(places)
+    announce(places, opening=opening)
     uvicorn.run(
         "limen_app.serving:application",
         factory=True,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from limen.errors import LimenError
 from limen_app.library import one_message
+from limen_app.offering import may_open
 from limen_app.pages import page
-from limen_app.showing import plain
-from limen_app.visiting import fault
+from limen_app.showing import plain, safe
+from limen_app.visiting import fault, note
 
 if TYPE_CHECKING:
     from limen_app.library import Library
@@ -21,6 +23,8 @@ __all__ = ["show"]
 def show(library: Library) -> None:
     """Draw the page."""
     st.title("Bundles")
+    if opened := st.session_state.pop("opened another", None):
+        note(f"Open now: {opened}. To have it at the next start too, name it to `limen app`.")
     rows = [_row(library, key) for key in library.keys()]  # noqa: SIM118
     asked = st.text_input(
         "Search", placeholder="a word of the title, a column, a model, a DOI", max_chars=100
@@ -44,7 +48,9 @@ def show(library: Library) -> None:
         st.info("No bundle is open: start `limen app BUNDLE`.", icon=":material/inventory_2:")
     for message in library.faults.values():
         fault(message)
-    _catalogue()
+    if may_open():
+        _open_another(library)
+    _catalogue(library)
 
 
 def _row(library: Library, key: str) -> dict[str, Any]:
@@ -69,7 +75,36 @@ def _row(library: Library, key: str) -> dict[str, Any]:
     return row | {"words": " ".join(words).lower(), "key": key}
 
 
-def _catalogue() -> None:
+def _open_another(library: Library) -> None:
+    st.subheader("Open another one")
+    with st.form("open another", border=False):
+        place = st.text_input(
+            "DOI, or a folder of this machine",
+            placeholder="10.5281/zenodo.1234567 or /data/bundles/mine",
+            max_chars=500,
+        )
+        given = st.form_submit_button("Open", type="primary")
+    if given:
+        _open(library, place.strip())
+
+
+def _open(library: Library, place: str) -> None:
+    """Open a place and show the page with it; say what is wrong where it cannot be."""
+    if not place:
+        fault("Nothing to open: found an empty box, allowed a DOI or a folder; type one.")
+        return
+    place = str(Path(place).expanduser()) if place.startswith("~") else place
+    try:
+        with st.spinner(f"Opening {safe(place)}; of a published bundle, what is needed is fetched"):
+            found = library.add(place)
+    except (LimenError, OSError) as error:
+        fault(one_message(error))
+        return
+    st.session_state["opened another"] = ", ".join(found) or place
+    st.rerun()
+
+
+def _catalogue(library: Library) -> None:
     from limen_zenodo.catalogue import known_bundles
 
     try:
@@ -81,6 +116,15 @@ def _catalogue() -> None:
         st.subheader("Published")
         st.caption("Bundles that this version of Limen knows; open one with `limen app DOI`.")
         st.dataframe([_entry(one) for one in known], hide_index=True, width="stretch")
+        if may_open():
+            with st.container(horizontal=True):
+                pressed = [one for one in known if _button(one)]
+            if pressed:
+                _open(library, str(pressed[0]["doi"]))
+
+
+def _button(one: dict[str, Any]) -> bool:
+    return bool(one.get("doi")) and st.button(f"Open {safe(one['id'])}", key=f"open {one['doi']}")
 
 
 def _entry(one: dict[str, Any]) -> dict[str, str]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from limen.errors import MissingExtraError, install_line
+from limen.errors import MissingExtraError, UsageError, install_line
 
 __all__ = ["serve_app"]
 
+_OWN = ("127.0.0.1", "::1", "localhost")
 _NEEDED = ("streamlit", "altair", "starlette", "uvicorn")
 
 
@@ -29,12 +30,23 @@ _NEEDED = ("streamlit", "altair", "starlette", "uvicorn")
     show_default=True,
     help="Address to listen at; 0.0.0.0 for other machines too.",
 )
-def serve_app(places: tuple[str, ...], port: int, host: str) -> None:
+@click.option(
+    "--open",
+    "opening",
+    is_flag=True,
+    help="Let the page Bundles open further folders and DOIs; on this machine only.",
+)
+def serve_app(places: tuple[str, ...], port: int, host: str, opening: bool) -> None:
     """
     Show bundles in a browser: predict, browse, share; a REST side for programs.
 
     Without arguments it shows the bundles and campaigns in this folder.
     """
+    if opening and host not in _OWN:
+        raise UsageError(
+            f"--open: found together with --host {host}, where visitors could open any folder of "
+            f"this machine; allowed with {', '.join(_OWN)}. Name what is to be open as arguments"
+        )
     for library in _NEEDED:
         try:
             importlib.import_module(library)
@@ -45,7 +57,7 @@ def serve_app(places: tuple[str, ...], port: int, host: str) -> None:
     # By its name: the web side stands above the command line.
     server = importlib.import_module("limen_app.serving")
     click.echo(f"http://{_shown(host)}:{port} (stop with Ctrl-C)", err=True)
-    server.serve(places or (str(Path.cwd()),), host=host, port=port)
+    server.serve(places or (str(Path.cwd()),), host=host, port=port, opening=opening)
 
 
 def _shown(host: str) -> str:
