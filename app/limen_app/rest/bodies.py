@@ -16,6 +16,7 @@ from limen_app.rest.problems import Problem
 __all__ = ["parse", "read_body", "refuse_other_answer"]
 
 _JSON = re.compile(r"application/json\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?\Z", re.IGNORECASE)
+_UNNAMED = ("", "application/octet-stream")
 _TAKES = ("*/*", "application/*", "application/json")
 _EXAMPLE = "send -H 'Content-Type: application/json'"
 
@@ -38,16 +39,28 @@ def refuse_other_answer(request: Request) -> None:
     raise Problem(406, f"Accept: found {accept[:80]!r}, allowed application/json")
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
+async def read_body(request: Request, limits: Limits, *, unnamed: bool = False) -> bytes:
     """
     Read a JSON body as bytes; it is given up as soon as it is too large or too slow.
+
+    Parameters
+    ----------
+    request : Request
+    limits : Limits
+    unnamed : bool
+        Take a body without a kind, or said to be some bytes, too: clients of the Open Inference
+        Protocol send their JSON so.
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------
     Problem
         408, 413, 415; 400 if the client went away.
     """
-    _refuse_other_kind(request)
+    _refuse_other_kind(request, unnamed)
     stated = request.headers.get("content-length", "")
     if stated.isdigit() and int(stated[:20]) > limits.body_bytes:
         raise _too_large(limits)
@@ -67,9 +80,9 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     return b"".join(parts)
 
 
-def _refuse_other_kind(request: Request) -> None:
+def _refuse_other_kind(request: Request, unnamed: bool) -> None:
     kind = request.headers.get("content-type", "")
-    if not _JSON.match(kind):
+    if not (_JSON.match(kind) or (unnamed and kind.lower() in _UNNAMED)):
         raise Problem(
             415, f"Content-Type: found {kind[:80]!r}, allowed application/json; {_EXAMPLE}"
         )

@@ -48,7 +48,15 @@ class Desk:
         self._reading = CapacityLimiter(limits.threads)
 
     @property
-    def _library(self) -> Library:
+    def library(self) -> Library:
+        """
+        The opened bundles.
+
+        Raises
+        ------
+        Problem
+            503 while they are being opened.
+        """
         library = self._opened()
         if library is None:
             detail = "the bundles are being opened; come back in a moment"
@@ -57,37 +65,62 @@ class Desk:
 
     async def predict(self, request: Request) -> Response:
         """Answer ``POST /api/v1/predict``."""
+        return await self.work(request, predicting.answer)
+
+    async def work(
+        self,
+        request: Request,
+        answer: Callable[[Library, bytes, Limits], bytes],
+        *,
+        unnamed: bool = False,
+    ) -> Response:
+        """
+        Answer a request that predicts, when it is its turn.
+
+        Parameters
+        ----------
+        request : Request
+        answer : callable
+            Gives the body of the answer for that of the request.
+        unnamed : bool
+            Whether the body may come without its kind, see `read_body`.
+
+        Raises
+        ------
+        Problem
+            503 if too many wait already; what `read_body` and ``answer`` raise.
+        """
         refuse_other_answer(request)
-        library = self._library
+        library = self.library
         if self._working.statistics().tasks_waiting >= self._limits.waiting:
             detail = "too many predictions are waiting; come back in a moment"
             raise Problem(503, detail, headers={"Retry-After": "5"})
-        body = await read_body(request, self._limits)
-        work = partial(predicting.answer, library, body, self._limits)
+        body = await read_body(request, self._limits, unnamed=unnamed)
+        work = partial(answer, library, body, self._limits)
         found = await anyio.to_thread.run_sync(work, limiter=self._working)
         return Response(found, media_type=_JSON)
 
     async def select(self, request: Request) -> Response:
         """Answer ``GET`` and ``POST /api/v1/select``."""
         refuse_other_answer(request)
-        library = self._library
+        library = self.library
         if request.method == "POST":
             body = await read_body(request, self._limits)
             work = partial(selecting.selected_by_document, library, body)
         else:
             work = partial(selecting.selected_by_link, library, dict(request.query_params))
-        return Response(await self._read(work), media_type=_JSON)
+        return Response(await self.read(work), media_type=_JSON)
 
     async def bundles(self, request: Request) -> Response:
         """Answer ``GET /api/v1/bundles``."""
         refuse_other_answer(request)
-        library = self._library
+        library = self.library
 
         def work() -> bytes:
             listed = [summarise(key, bundle) for key, bundle in bundles(library)]
             return as_json({"bundles": listed})
 
-        return Response(await self._read(work), media_type=_JSON)
+        return Response(await self.read(work), media_type=_JSON)
 
     async def bundle(self, request: Request) -> Response:
         """Answer ``GET /api/v1/bundles/{key}``."""
@@ -98,7 +131,7 @@ class Desk:
             with of_the_server(key):
                 return as_json(describe(key, library.get(key)))
 
-        return Response(await self._read(work), media_type=_JSON)
+        return Response(await self.read(work), media_type=_JSON)
 
     async def file(self, request: Request) -> Response:
         """Answer ``GET /api/v1/bundles/{key}/files/{name}``."""
@@ -108,14 +141,14 @@ class Desk:
             with of_the_server(key):
                 return file_response(library.get(key), key, request.path_params["name"])
 
-        return await self._read(work)
+        return await self.read(work)
 
     async def openapi(self, request: Request) -> Response:
         """Answer ``GET /api/v1/openapi.json``."""
         refuse_other_answer(request)
-        library = self._library
+        library = self.library
         root = str(request.scope.get("app_root_path", ""))
-        found = await self._read(lambda: as_json(openapi(library, self._limits, root)))
+        found = await self.read(lambda: as_json(openapi(library, self._limits, root)))
         return Response(found, media_type=_JSON)
 
     async def alive(self, _: Request) -> Response:
@@ -124,15 +157,16 @@ class Desk:
 
     async def ready(self, _: Request) -> Response:
         """Answer ``GET /readyz``: the bundles are open."""
-        number = len(tuple(self._library.keys()))
+        number = len(tuple(self.library.keys()))
         return Response(as_json({"status": "ready", "bundles": number}), media_type=_JSON)
 
     def _named(self, request: Request) -> tuple[Library, str]:
-        library = self._library
+        library = self.library
         try:
             return library, key_of(library, request.path_params["key"])
         except BundleNotFoundError as error:
             raise Problem(404, str(error)) from error
 
-    async def _read(self, work: Callable[[], Result]) -> Result:
+    async def read(self, work: Callable[[], Result]) -> Result:
+        """Do in a thread what reads files and predicts nothing."""
         return await anyio.to_thread.run_sync(work, limiter=self._reading)

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from limen_app.rest.problems import Problem
@@ -97,11 +98,19 @@ class Guard:
     ----------
     app : ASGI application
     rate : Rate
+    answer : callable
+        Gives the answer of a problem.
     """
 
-    def __init__(self, app: ASGIApp, rate: Rate) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        rate: Rate,
+        answer: Callable[[Problem], Response] = Problem.response,
+    ) -> None:
         self._app = app
         self._rate = rate
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -112,7 +121,8 @@ class Guard:
         seconds = self._rate.wait(client[0] if client else None)
         if seconds:
             found = f"too many requests; come back in {seconds} s, or send many points in one"
-            refusal = Problem(429, found, headers={"Retry-After": str(seconds)}).response()
+            problem = Problem(429, found, headers={"Retry-After": str(seconds)})
+            refusal = self._answer(problem)
             await refusal(scope, receive, _with_headers(send))
             return
         await self._app(scope, receive, _with_headers(send))

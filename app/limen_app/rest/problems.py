@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -15,6 +15,10 @@ __all__ = ["MEDIA_TYPE", "Detail", "Problem", "as_json", "handlers"]
 
 MEDIA_TYPE = "application/problem+json"
 _LISTED = 20
+_ROUTED = {
+    404: "nothing is here; see /api/v1/openapi.json for what is",
+    405: "this method is not for this address; see the header Allow",
+}
 
 
 class Detail(NamedTuple):
@@ -78,25 +82,29 @@ def as_json(document: Any) -> bytes:
     return json.dumps(document, allow_nan=False).encode("ascii")
 
 
-def handlers() -> dict[Any, Any]:
-    """Give what Starlette answers errors with."""
-    return {Problem: _refused, HTTPException: _routed, Exception: _failed}
+def handlers(answer: Callable[[Problem], Response] = Problem.response) -> dict[Any, Any]:
+    """
+    Give what Starlette answers errors with.
 
+    Parameters
+    ----------
+    answer : callable
+        Gives the answer of a problem.
 
-def _refused(_: Request, error: Any) -> Response:
-    return Problem.response(error)
+    Returns
+    -------
+    dict of type to callable
+        By the kind of error.
+    """
 
+    def refused(_: Request, error: Problem) -> Response:
+        return answer(error)
 
-_ROUTED = {
-    404: "nothing is here; see /api/v1/openapi.json for what is",
-    405: "this method is not for this address; see the header Allow",
-}
+    def routed(_: Request, error: HTTPException) -> Response:
+        detail = _ROUTED.get(error.status_code, error.detail)
+        return answer(Problem(error.status_code, detail, headers=error.headers))
 
+    def failed(_: Request, __: Exception) -> Response:
+        return answer(Problem(500, "the server failed; this is its fault, please report it"))
 
-def _routed(_: Request, error: Any) -> Response:
-    detail = _ROUTED.get(error.status_code, error.detail)
-    return Problem(error.status_code, detail, headers=error.headers).response()
-
-
-def _failed(_: Request, __: Exception) -> Response:
-    return Problem(500, "the server failed; this is its fault, please report it").response()
+    return {Problem: refused, HTTPException: routed, Exception: failed}

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["NUMBERS", "VERDICTS", "Verdict", "Verdicts"]
+__all__ = ["MEANINGS", "NUMBERS", "VERDICTS", "Verdict", "Verdicts"]
 
 VERDICTS: tuple[str, ...] = (
     "excluded",
@@ -34,7 +34,7 @@ NUMBERS: tuple[str, ...] = (
 )
 """Numbers of a verdict; NaN where nothing is said."""
 
-_MEANINGS = {
+MEANINGS = {
     "verdict": "what is said of the point",
     "probability": "calibrated probability of the label being 1",
     "value": "predicted target",
@@ -45,6 +45,7 @@ _MEANINGS = {
     "reasons": "why there is no verdict, or what to know about it",
     "extrapolated": "answer outside the training domain, backed by nothing",
 }
+"""What each part of a verdict is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class Verdicts:
                 "point",
                 self.verdict,
                 {
-                    "long_name": _MEANINGS["verdict"],
+                    "long_name": MEANINGS["verdict"],
                     "flag_values": np.arange(len(VERDICTS), dtype=np.int8),
                     "flag_meanings": " ".join(VERDICTS),
                 },
@@ -170,12 +171,12 @@ class Verdicts:
         }
         for name in NUMBERS:
             unit = self.unit if name in ("value", "lower", "upper") else "1"
-            attrs = {"long_name": _MEANINGS[name], "units": unit}
+            attrs = {"long_name": MEANINGS[name], "units": unit}
             variables[name] = ("point", getattr(self, name), attrs)
         text = np.array(["; ".join(reasons) for reasons in self.reasons], dtype=object)
-        variables["reasons"] = ("point", text, {"long_name": _MEANINGS["reasons"]})
+        variables["reasons"] = ("point", text, {"long_name": MEANINGS["reasons"]})
         if self.extrapolated is not None:
-            attrs = {"long_name": _MEANINGS["extrapolated"], "units": self.unit}
+            attrs = {"long_name": MEANINGS["extrapolated"], "units": self.unit}
             variables["extrapolated"] = ("point", self.extrapolated, attrs)
         for name, values in self.neighbours.items():
             variables[f"neighbour_{name}"] = (("point", "neighbour"), values)
