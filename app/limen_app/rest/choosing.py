@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from limen.errors import BundleNotFoundError, LimenError, PartMissingError
 from limen.schema.wording import nearest, quoted
 from limen_app.rest.problems import Detail, Problem
+from limen_app.versions import order
 
 if TYPE_CHECKING:
     from limen.bundle import Bundle
+    from limen.prediction import Predictor
     from limen_app.library import Library
 
-__all__ = ["bundles", "key_of", "model_names", "of_the_server"]
+__all__ = ["bundles", "key_of", "model_names", "named_model", "of_the_server", "served"]
 
 
 def key_of(library: Library, name: str, version: str | None = None) -> str:
@@ -67,6 +69,60 @@ def model_names(bundle: Bundle, name: str | None) -> list[str]:
     listed = f"{', '.join(known)} or all" if known else "none, this bundle holds no model"
     hint = nearest(name or "", known)
     raise Problem.of_faults(422, [Detail("/model", f"{found}, {hint}allowed: {listed}")])
+
+
+def served(library: Library) -> dict[str, list[str]]:
+    """
+    Give the models that are open.
+
+    Returns
+    -------
+    dict of str to list of str
+        By name ``BUNDLE.MODEL``, since ids of bundles and names of models hold no point: their
+        versions, the newest last.
+    """
+    found: dict[str, list[str]] = {}
+    for key, bundle in bundles(library):
+        name, _, version = key.rpartition("@")
+        for model in bundle.models:
+            found.setdefault(f"{name}.{model}", []).append(version)
+    return {name: sorted(versions, key=order) for name, versions in found.items()}
+
+
+def named_model(library: Library, name: str, version: str | None = None) -> Predictor:
+    """
+    Load a model by its name.
+
+    Parameters
+    ----------
+    library : Library
+    name : str
+        ``BUNDLE.MODEL``.
+    version : str, optional
+        Of the bundle; its newest one by default.
+
+    Raises
+    ------
+    Problem
+        404 if there is no such model; 503 if its files are gone or broken.
+    """
+    bundle, _, model = name.partition(".")
+    try:
+        key = library.resolve(bundle if version is None else f"{bundle}@{version}")
+    except BundleNotFoundError as error:
+        raise _unknown(library, name, version) from error
+    with of_the_server(key):
+        if model in library.get(key).models:
+            return library.predictor(key, model)
+    raise _unknown(library, name, version)
+
+
+def _unknown(library: Library, name: str, version: str | None) -> Problem:
+    known = served(library)
+    hint = "" if name in known else nearest(name, known)
+    listed = ", ".join(f"{each} ({', '.join(versions)})" for each, versions in known.items())
+    which = "" if version is None else f" of version {quoted(version)}"
+    return Problem(404, f"model: found {quoted(name)}{which}, {hint}open are {listed or 'none'}")
 
 
 @contextmanager

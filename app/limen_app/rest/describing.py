@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from limen import __version__
 from limen_app.limits import Limits
 from limen_app.rest.asking import IDENTIFIERS
-from limen_app.rest.choosing import bundles
+from limen_app.rest.choosing import bundles, served
 from limen_app.rest.problems import MEDIA_TYPE
 from limen_app.rest.schemas import NUMBER, OBJECT, SCHEMAS, TEXT, Schema
 
@@ -64,7 +65,7 @@ def openapi(library: Library, limits: Limits, root: str = "") -> Schema:
             "behind them. The numbers are those of `limen predict --json`.",
         },
         "servers": [{"url": root or "/"}],
-        "paths": _paths(list(whole), named),
+        "paths": _paths(list(whole), named) | _protocol(served(library)),
         "components": {"schemas": schemas},
     }
 
@@ -197,6 +198,54 @@ def _paths(keys: list[str], named: Schema) -> Schema:
     }
 
 
+def _protocol(models: dict[str, list[str]]) -> Schema:
+    """Describe the addresses of the Open Inference Protocol."""
+    versions = list(dict.fromkeys(chain.from_iterable(models.values())))
+    refused = {"application/json": {"schema": {"$ref": "#/components/schemas/refusal"}}}
+
+    def asks(operation: str, summary: str, schema: str, *refusals: int) -> Schema:
+        responses = _responses(schema, *refusals, 429, 503, refused=refused)
+        return {"operationId": operation, "summary": summary, "responses": responses}
+
+    found: Schema = {
+        "/v2": {"get": asks("server", "The server", "serverMetadata", 406)},
+        "/v2/health/live": {"get": asks("isLive", "Whether the process answers", "health")},
+        "/v2/health/ready": {"get": asks("isReady", "Whether the bundles are open", "health")},
+    }
+    name = _part("name", "`BUNDLE.MODEL`", list(models))
+    version = _part("version", "Of the bundle; without it the newest one.", versions)
+    for path, end, parts in (
+        ("/v2/models/{name}", "", [name]),
+        ("/v2/models/{name}/versions/{version}", "Version", [name, version]),
+    ):
+        infer = asks(
+            f"infer{end}",
+            "Verdicts on points, given and answered as named tensors",
+            "inferenceResponse",
+            *(400, 404, 406, 408, 413, 415),
+        )
+        infer["requestBody"] = {"required": True, "content": _json("inferenceRequest")}
+        model = asks(f"model{end}", "Tensors of a model, with units", "modelMetadata", 404, 406)
+        ready = asks(f"isModelReady{end}", "Whether a model is loaded", "health", 404)
+        found |= {
+            path: {"parameters": parts, "get": model},
+            f"{path}/ready": {"parameters": parts, "get": ready},
+            f"{path}/infer": {"parameters": parts, "post": infer},
+        }
+    return found
+
+
+def _part(name: str, description: str, known: list[str]) -> Schema:
+    schema = {"enum": known} if known else TEXT
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": schema,
+    }
+
+
 def _get(operation: str, summary: str, schema: str, *refusals: int) -> Schema:
     refused = (*refusals, 429, 503)
     responses = _responses(schema, *refused)
@@ -221,14 +270,14 @@ _REFUSALS = {
 }
 
 
-def _responses(schema: str | None, *refusals: int) -> Schema:
+def _responses(schema: str | None, *refusals: int, refused: Schema | None = None) -> Schema:
     found: Schema = {"200": {"description": "The answer"}}
     if schema is None:
         found["200"]["content"] = {"*/*": {}}
         found["206"] = {"description": "A range of the file", "content": {"*/*": {}}}
     else:
         found["200"]["content"] = _json(schema)
-    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/problem"}}}
+    problem = refused or {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/problem"}}}
     for status in dict.fromkeys(refusals):
         found[str(status)] = {"description": _REFUSALS[status], "content": problem}
     return found
