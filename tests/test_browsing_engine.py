@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from limen.browsing import Axis, Browser, Chart, Choice, Index, Range, predicate, wilson
 from limen.bundle import open_bundle
+from limen.comparing import select
 from limen.expressions import Expression
 from limen.packing import make_bundle
 
@@ -178,6 +179,13 @@ def test_the_condition_selects_the_same_rows(browser, values, filters) -> None:
     raw = _columns()
     met = np.broadcast_to(Expression(text, condition=True).evaluate(raw), (ROWS,))
     np.testing.assert_array_equal(met, _passing(values, filters))
+
+
+def test_a_selection_leaves_out_masked_integers(browsed, browser, tmp_path) -> None:
+    filters = {"kind": Choice((1.0,))}
+    assert select(browsed, "kind == 1", tmp_path / "one").n_points == browser.count(filters)
+    other = {"kind": Choice((1.0,), inverted=True)}
+    assert select(browsed, "kind != 1", tmp_path / "others").n_points == browser.count(other)
 
 
 @_slow

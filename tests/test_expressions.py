@@ -85,6 +85,21 @@ def test_conditions_select_rows(text, expected):
     np.testing.assert_array_equal(Expression(text, condition=True).evaluate(COLUMNS), expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a != 1", [False, False, True]),
+        ("not a > 1", [False, True, False]),
+        ("not (a > 1 and b > 0)", [False, True, False]),
+        ("not (a > 1 and b < 0)", [True, True, True]),
+        ("a > 1 or b > 0", [True, True, True]),
+    ],
+)
+def test_what_is_not_known_neither_meets_a_condition_nor_misses_it(text, expected):
+    columns = {"a": np.array([np.nan, 1.0, 2.0]), "b": np.ones(3)}
+    np.testing.assert_array_equal(Expression(text, condition=True).evaluate(columns), expected)
+
+
 @pytest.mark.parametrize("text", ["a + b", "a < b < 'x'", "a in b", "a is b"])
 def test_a_condition_must_be_a_condition(text):
     with pytest.raises(ExpressionError):

@@ -201,6 +201,7 @@ class Expression:
         -------
         ndarray, shape (n,)
             float64, or bool for a condition. What is undefined (log of a negative number) is NaN.
+            A comparison with NaN is neither met nor, by ``not`` or ``!=``, missed.
 
         Raises
         ------
@@ -214,7 +215,37 @@ class Expression:
                 f"columns are {', '.join(sorted(columns))}"
             )
         with np.errstate(all="ignore"):
+            if self._condition:
+                return np.asarray(self._truth(self._tree, columns, maxima or {})[0])
             return np.asarray(self._value(self._tree, columns, maxima or {}))
+
+    def _truth(
+        self, node: ast.AST, columns: Mapping[str, Any], maxima: Mapping[str, float]
+    ) -> tuple[Any, Any]:
+        """Give where a condition is met, and where it is missed; NaN is neither."""
+        if isinstance(node, ast.UnaryOp):
+            met, missed = self._truth(node.operand, columns, maxima)
+            return missed, met
+        if isinstance(node, ast.BoolOp):
+            parts = [self._truth(child, columns, maxima) for child in node.values]
+            either = isinstance(node.op, ast.Or)
+        else:
+            parts, either = self._compare(node, columns, maxima), False
+        # A condition on constants alone is one truth value for all rows.
+        ways = (np.logical_or, np.logical_and) if either else (np.logical_and, np.logical_or)
+        mets, misses = zip(*parts, strict=True)
+        return reduce(ways[0], mets), reduce(ways[1], misses)
+
+    def _compare(
+        self, node: Any, columns: Mapping[str, Any], maxima: Mapping[str, float]
+    ) -> list[tuple[Any, Any]]:
+        terms = [self._value(child, columns, maxima) for child in (node.left, *node.comparators)]
+        parts = []
+        for op, left, right in zip(node.ops, terms[:-1], terms[1:], strict=True):
+            known = ~(np.isnan(left) | np.isnan(right))
+            met = _COMPARISONS[type(op)](left, right)
+            parts.append((met & known, ~met & known))
+        return parts
 
     def _value(self, node: ast.AST, columns: Mapping[str, Any], maxima: Mapping[str, float]) -> Any:
         def value(child: ast.AST) -> Any:
@@ -228,15 +259,7 @@ class Expression:
         if isinstance(node, ast.BinOp):
             return _ARITHMETIC[type(node.op)](value(node.left), value(node.right))
         if isinstance(node, ast.UnaryOp):
-            inner = value(node.operand)
-            return ~inner if isinstance(node.op, ast.Not) else _ARITHMETIC[type(node.op)](inner)
-        if isinstance(node, ast.BoolOp):
-            joined = [value(child) for child in node.values]
-            both = isinstance(node.op, ast.And)
-            # A condition on constants alone is one truth value for all rows.
-            return reduce(np.logical_and if both else np.logical_or, joined)
-        if isinstance(node, ast.Compare):
-            return self._compare(node, value)
+            return _ARITHMETIC[type(node.op)](value(node.operand))
         return self._call(node, value, maxima)
 
     @staticmethod
@@ -245,15 +268,6 @@ class Expression:
             text = ast.unparse(node.args[0])
             return maxima[text] if text in maxima else _maximum(value(node.args[0]))
         return FUNCTIONS[node.func.id][1](*map(value, node.args))
-
-    @staticmethod
-    def _compare(node: ast.Compare, value: Callable[[ast.AST], Any]) -> Any:
-        terms = [value(child) for child in (node.left, *node.comparators)]
-        steps = [
-            _COMPARISONS[type(op)](left, right)
-            for op, left, right in zip(node.ops, terms[:-1], terms[1:], strict=True)
-        ]
-        return reduce(np.logical_and, steps)
 
 
 def hint(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ def select(bundle: Bundle | str | Path, where: str, path: str | Path) -> Bundle:
     ----------
     bundle : Bundle, str or Path
     where : str
-        A condition over columns, as ``delta_chi2 < 30 and C9_bsmumu < 0``. NaN meets none.
+        A condition over columns, as ``delta_chi2 < 30 and C9_bsmumu < 0``. NaN and masked values
+        meet none.
     path : str or Path
         The new bundle's folder.
 
@@ -69,19 +70,27 @@ def select(bundle: Bundle | str | Path, where: str, path: str | Path) -> Bundle:
 
 def _kept(bundle: Bundle, condition: Expression) -> int:
     with bundle.open_scan() as scan:
-        names = sorted(condition.names) or [scan.names[0]]
-        return sum(
-            int(np.broadcast_to(condition.evaluate(block), (len(block[names[0]]),)).sum())
-            for block in scan.blocks(names)
-        )
+        masks = {bundle.columns[name].valid for name in condition.names} - {None}
+        names = sorted(condition.names | {str(mask) for mask in masks}) or [scan.names[0]]
+        return sum(int(_met(bundle, condition, block).sum()) for block in scan.blocks(names))
 
 
 def _blocks(bundle: Bundle, condition: Expression) -> Iterator[dict[str, Any]]:
     with bundle.open_scan() as scan:
         for block in scan.blocks(list(bundle.columns)):
-            rows = len(next(iter(block.values())))
-            met = np.broadcast_to(condition.evaluate(block), (rows,))
+            met = _met(bundle, condition, block)
             yield {name: values[met] for name, values in block.items()}
+
+
+def _met(bundle: Bundle, condition: Expression, block: Mapping[str, Any]) -> Any:
+    """Tell which rows meet the condition; a masked value is none, whatever is stored there."""
+    known = dict(block)
+    for name in condition.names:
+        mask = bundle.columns[name].valid
+        if mask is not None and not block[mask].all():
+            known[name] = np.where(block[mask], block[name], np.nan)
+    rows = len(next(iter(block.values())))
+    return np.broadcast_to(condition.evaluate(known), (rows,))
 
 
 def _document(bundle: Bundle, where: str) -> dict[str, Any]:
