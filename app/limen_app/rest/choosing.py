@@ -35,7 +35,7 @@ def key_of(library: Library, name: str, version: str | None = None) -> str:
     BundleNotFoundError
         If none of that name is open; its text says which are.
     """
-    if version is not None and name.rpartition("@")[2] != version:
+    if version is not None and not name.endswith(f"@{version}"):
         name = f"{name}@{version}"
     return library.resolve(name)
 
