@@ -206,6 +206,7 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "a long id": ({"points": [POINT | {"id": "x" * 999}]}, 422, "/points/0/id", "999 characters"),
     "another bundle": ({"bundle": "tuy"}, 422, "/bundle", "toy@1.0.0"),
     "another version": ({"version": "2.0.0"}, 422, "/bundle", "toy@2.0.0"),
+    "the id for a version": ({"version": "toy"}, 422, "/bundle", "toy@toy"),
     "another model": ({"model": "regoin"}, 422, "/model", "do you mean 'region'"),
     "an unknown field": ({"boundle": "toy"}, 422, "/boundle", "do you mean 'bundle'"),
     "a number for a name": ({"bundle": 3}, 422, "/bundle", "allowed text"),
@@ -251,6 +252,13 @@ def test_a_body_that_is_no_json_is_refused_with_the_place(
 ) -> None:
     headers = {"content-type": "application/json"}
     assert words in is_problem(client.post(PREDICT, content=body, headers=headers), 400)["detail"]
+
+
+def test_no_more_faults_are_looked_for_than_are_listed(client: TestClient) -> None:
+    body = {f"x{number}": 1 for number in range(10_000)}
+    problem = is_problem(client.post(PREDICT, json=body), 422)
+    assert len(problem["errors"]) == 20
+    assert problem["detail"].endswith("(and 19 more)")
 
 
 def test_half_a_letter_comes_back_as_it_came(client: TestClient) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from limen.manifest import Column
 from limen.schema.wording import nearest, pointer, quoted
 from limen_app.limits import Limits
+from limen_app.rest.fields import MOST_FAULTS
 from limen_app.rest.problems import Detail, Problem
 
 __all__ = ["IDENTIFIERS", "Asked", "columns_of", "read_question"]
@@ -65,6 +66,8 @@ def read_question(document: Mapping[str, Any], limits: Limits) -> Asked:
     """
     faults = [Detail(pointer([name]), "missing") for name in _REQUIRED if name not in document]
     for name, value in document.items():
+        if len(faults) >= MOST_FAULTS:
+            break
         if name not in _FIELDS:
             hint = nearest(name, _FIELDS) or f"allowed are {', '.join(_FIELDS)} "
             faults.append(Detail(pointer([name[:_LONGEST]]), f"unknown name, {hint.rstrip()}"))
