@@ -28,6 +28,7 @@ __all__ = [
 GREY = "#8A8A8A"
 LINES = ("#0072B2", "#D55E00", "#009E73", "#000000")
 LEGEND = {"labelLimit": 0, "titleLimit": 0, "columns": 1}
+_PUBLISHED = "published"
 _LABELS = {
     "excluded": ("excluded", "not excluded"),
     "outside_region": ("outside the region", "inside the region"),
@@ -57,7 +58,7 @@ def published_words(predictor: Predictor, values: Any) -> list[str]:
         values = (np.asarray(values) > definition["threshold"]) == above
     if pair is None:
         return ["published point"] * len(values)
-    return [f"published: {pair[0] if value else pair[1]}" for value in values]
+    return [f"{_PUBLISHED}: {pair[0] if value else pair[1]}" for value in values]
 
 
 def _kinds(table: pd.DataFrame) -> list[str]:
@@ -68,16 +69,21 @@ def shape_of(table: pd.DataFrame) -> alt.Shape:
     """Give the shapes of published points, by what is published of them."""
     shapes = ["triangle-up" if _is_out(kind) else "circle" for kind in _kinds(table)]
     scale = alt.Scale(domain=_kinds(table), range=shapes)
-    return alt.Shape(
-        "what:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", **LEGEND)
-    )
+    return alt.Shape("what:N", title=_PUBLISHED, scale=scale, legend=_legend())
 
 
 def colour_of(table: pd.DataFrame) -> alt.Color:
     """Give the colours of published points, which say the same as their shapes."""
     colours = ["#D55E00" if _is_out(kind) else "#009E73" for kind in _kinds(table)]
-    return alt.Color("what:N", title=None, scale=alt.Scale(domain=_kinds(table), range=colours))
+    scale = alt.Scale(domain=_kinds(table), range=colours)
+    return alt.Color("what:N", title=_PUBLISHED, scale=scale, legend=_legend())
+
+
+def _legend() -> alt.Legend:
+    """Say "published" once, above: beside another legend, long lines are cut on a phone."""
+    short = f"replace(replace(datum.label, '{_PUBLISHED}: ', ''), ' the region', '')"
+    return alt.Legend(orient="bottom", labelExpr=short, **LEGEND)
 
 
 def _is_out(kind: str) -> bool:
-    return kind.removeprefix("published: ") in ("excluded", "outside the region")
+    return kind.removeprefix(f"{_PUBLISHED}: ") in ("excluded", "outside the region")
