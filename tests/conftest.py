@@ -232,6 +232,28 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield site
 
 
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Give a function that opens a page of an app that offers some places."""
+    from streamlit.testing.v1 import AppTest
+    from streamlit.util import calc_hash
+
+    from limen_app.offering import announce
+
+    main = Path(__file__).parents[1] / "app" / "limen_app" / "main.py"
+
+    def open_page(page: str, *places: Path | str, **query: str) -> AppTest:
+        monkeypatch.setenv("LIMEN_APP_PLACES", "")
+        announce([str(place) for place in places])
+        app = AppTest.from_file(str(main), default_timeout=60)
+        app._page_hash = calc_hash("" if page == "home" else page)
+        for name, value in query.items():
+            app.query_params[name.replace("__", ".")] = value
+        return app.run()
+
+    return open_page
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Give the folder of the real data."""

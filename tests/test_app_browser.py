@@ -201,7 +201,7 @@ class Visitor:
 
     def box(self, name: str) -> Any:
         """Give the box of a parameter."""
-        return self.page.locator(f"input[aria-label*='{name}']")
+        return self.page.locator(f"input[type=text][aria-label*='{name}']")
 
     def type(self, name: str, text: str) -> None:
         """Type into a box, by keys alone."""
@@ -228,7 +228,8 @@ class Visitor:
     def values(self) -> dict[str, str]:
         """Give what the boxes hold; each of them is drawn before it is filled."""
         for name in NAMES:
-            filled = "name => document.querySelector(`input[aria-label*='${name}']`)?.value"
+            found = "document.querySelector(`input[type=text][aria-label*='${name}']`)"
+            filled = f"name => {found}?.value"
             self.page.wait_for_function(filled, arg=name)
         return {name: self.box(name).input_value() for name in NAMES}
 
@@ -317,6 +318,13 @@ def test_a_changed_number_changes_the_answer_by_itself(visit: Callable[..., Visi
     assert "EXCLUDED" in visitor.verdict
     visitor.type("m_med", "2900")
     assert visitor.verdict == "NOT EXCLUDED at 95 % CL"
+    slider = visitor.page.get_by_role("slider", name="m_med [GeV]")
+    slider.press("ArrowLeft")
+    slider.press("ArrowLeft")
+    # The page waits a moment for further keys before it answers.
+    follows = "box => box.value === '2880'"
+    visitor.page.wait_for_function(follows, arg=visitor.box("m_med").element_handle())
+    assert float(slider.input_value()) == pytest.approx(2880, abs=1)
     visitor.type("m_med", "99 TeV")
     assert visitor.verdict == "OUTSIDE DOMAIN"
     assert "m_med = 99000 GeV" in visitor.page.locator("[data-testid=stMain]").inner_text()

@@ -11,13 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 from limen.bundle import open_bundle
-from limen_app.offering import announce
 from limen_app.state import PAGES, ViewState
 
-MAIN = str(Path(__file__).parents[1] / "app" / "limen_app" / "main.py")
 KEY = "toy@1.0.0"
 HOSTILE = "<script>alert(1)</script> ![x](http://example.org/x.png) :red[r] $x$ **b**"
 SPECTRUM = """BLOCK MASS
@@ -27,22 +24,6 @@ BLOCK MSOFT Q= 1.000000000E+03
 """
 
 Open = Callable[..., AppTest]
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Open:
-    """Give a function that opens a page of an app that offers some places."""
-
-    def open_page(page: str, *places: Path | str, **query: str) -> AppTest:
-        monkeypatch.setenv("LIMEN_APP_PLACES", "")
-        announce([str(place) for place in places])
-        app = AppTest.from_file(MAIN, default_timeout=60)
-        app._page_hash = calc_hash("" if page == "home" else page)
-        for name, value in query.items():
-            app.query_params[name.replace("__", ".")] = value
-        return app.run()
-
-    return open_page
 
 
 def text_of(app: AppTest) -> str:
@@ -233,65 +214,6 @@ def test_contours_move_with_their_axes(opened: Open, trained: Path) -> None:
     app.selectbox(key=f"axis x {KEY}").set_value("m").run()
     assert app.selectbox(key=f"axis y {KEY}").value == "g"
     assert app.query_params["x"] == "m,g"
-
-
-def slider(app: AppTest, key: str) -> Any:
-    """Give the slider of a box."""
-    return app.slider(key=f"slider of {key}")
-
-
-def test_slider_and_box_of_a_held_parameter_go_in_step(opened: Open, trained_wide: Path) -> None:
-    app = opened("slices", trained_wide, b=WIDE, x="g,h", p__m="612.3456789")
-    held = f"held {WIDE} m"
-    assert slider(app, held).value == float(app.text_input(key=held).value) == 612.3456789
-    app.text_input(key=held).set_value("0.75 TeV").run()
-    assert slider(app, held).value == 750.0
-    assert app.query_params["p.m"] == "750"
-    slider(app, held).set_value(slider(app, held).min + 100.0).run()
-    assert app.text_input(key=held).value == "200"
-    assert app.query_params["p.m"] == "200"
-    next(button for button in app.button if button.label == "centre").click().run()
-    assert (app.text_input(key=held).value, slider(app, held).value) == ("550", 550.0)
-    assert not app.exception
-
-
-@pytest.mark.parametrize(
-    ("typed", "said"),
-    [
-        ("abc", "m: found 'abc', allowed a number; trained on 100"),
-        ("9 TeV", "m: found 9000 GeV, allowed 100"),
-        ("", "m: is empty, allowed a number"),
-    ],
-)
-def test_a_held_value_that_cannot_be_drawn_leaves_the_picture(
-    opened: Open, trained_wide: Path, typed: str, said: str
-) -> None:
-    app = opened("slices", trained_wide, b=WIDE, x="g,h", p__m="600")
-    held = f"held {WIDE} m"
-    app.text_input(key=held).set_value(typed).run()
-    assert not app.exception
-    assert [error.value for error in app.error if said in error.value] == [app.error[0].value]
-    assert len(app.error) == 1
-    assert slider(app, held).value == 600.0
-    assert app.query_params["p.m"] == "600"
-    slider(app, held).set_value(500.0).run()
-    assert not app.error
-    assert (app.text_input(key=held).value, app.query_params["p.m"]) == ("500", "500")
-
-
-def test_slider_and_box_of_the_form_go_in_step(opened: Open, trained: Path) -> None:
-    app = opened("predict", trained, b=KEY, p__m="612.3456789", p__g="0.5")
-    key = f"value {KEY} m"
-    assert slider(app, key).value == 612.3456789
-    slider(app, key).set_value(700.4).run()
-    assert (box(app, "m").value, app.query_params["p.m"]) == ("700", "700")
-    box(app, "m").set_value("9.1 TeV").run()
-    assert slider(app, key).value == slider(app, key).max
-    assert (box(app, "m").value, app.query_params["p.m"]) == ("9.1 TeV", "9100")
-    assert "outside the trained range" in text_of(app)
-    box(app, "m").set_value("abc").run()
-    assert slider(app, key).value == slider(app, key).max
-    assert slider(app, key).label == "m [GeV]"
 
 
 def test_a_hostile_title_is_shown_as_it_is(opened: Open, model_path: Path) -> None:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 from limen.documents.escaping import clean, flat, markdown
 from limen.documents.escaping import paragraphs as _paragraphs
 from limen.manifest import Column
 
-__all__ = ["choice", "column_label", "number", "paragraphs", "plain", "quantity", "safe", "symbol"]
+__all__ = [
+    "choice",
+    "column_label",
+    "number",
+    "paragraphs",
+    "plain",
+    "quantity",
+    "safe",
+    "spoken",
+    "symbol",
+]
 
 _MATHS = re.compile(r"[A-Za-z0-9\\_^{}'\s,.+\-*/()|=<>\[\]]{1,120}\Z")
 
@@ -72,6 +83,16 @@ def column_label(column: Column) -> str:
     # Schema and letters of a name keep it from being markup, and screen readers get it as it is.
     name = column.name if _NAME.match(column.name) else safe(column.name)
     return f"{symbol(column)} {name}{unit}".strip()
+
+
+def spoken(column: Column) -> str:
+    """
+    Give the label of a slider or box that is not seen but read aloud: no formula, the unit.
+
+    >>> spoken(Column("M1", "parameter", "GeV", symbol="M_1"))
+    'M1 [GeV]'
+    """
+    return column_label(replace(column, symbol=None))
 
 
 def choice(column: Column) -> str:

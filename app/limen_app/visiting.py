@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,6 @@ __all__ = [
     "predictor_of",
     "remember",
     "share",
-    "shown_point",
     "visit",
 ]
 
@@ -292,13 +290,3 @@ def _open_view(library: Library, data: bytes) -> None:
         return
     if st.button("Open it", type="primary"):
         go(state)
-
-
-def shown_point(point: Mapping[str, float]) -> dict[str, str]:
-    """
-    Write the values of a point so that they read back as the same numbers.
-
-    >>> shown_point({"m": 550.0, "g": 0.1 + 0.2})
-    {'m': '550', 'g': '0.30000000000000004'}
-    """
-    return {name: repr(float(value)).removesuffix(".0") for name, value in point.items()}

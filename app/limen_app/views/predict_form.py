@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,15 +11,16 @@ import streamlit as st
 
 from limen.errors import LimenError, UnitError
 from limen.manifest import Column
-from limen.units import convert, parse_quantity
 from limen_app.library import one_message
 from limen_app.limits import Limits
 from limen_app.published import random_row, rows_of
-from limen_app.showing import column_label, number, plain, quantity, safe
+from limen_app.reading import read_value, shown_point
+from limen_app.showing import column_label, number, plain, quantity, safe, spoken
 from limen_app.slicing import ends
+from limen_app.sliding import draw_slider, track_of
 from limen_app.spectra import fill, takes_spectra
 from limen_app.uploads import Upload
-from limen_app.visiting import Visit, fault, note, shown_point
+from limen_app.visiting import Visit, fault, note
 
 if TYPE_CHECKING:
     from limen.prediction import Predictor
@@ -179,10 +179,15 @@ def _draw_box(here: Visit, predictor: Predictor, column: Column, given: Given) -
         help=safe(_about(column, allowed)),
         max_chars=60,
     )
+    value = None
     try:
-        value = _value(column, text or "")
+        value = read_value(column, text or "")
     except UnitError as error:
         given.faults[column.name] = f"{column.name}: {error}; trained on {allowed}"
+    track = track_of(column, low, high)
+    if track is not None:
+        draw_slider(column, track, value, box=key, label=spoken(column), shown=False)
+    if value is None:
         st.markdown(f":material/error: {safe(given.faults[column.name])}")
         return
     given.point[column.name] = value
@@ -208,26 +213,3 @@ def _about(column: Column, allowed: str) -> str:
             keys = " ".join(map(str, source.get("key", ())))
             parts.append(f"SLHA {plain(source.get('block', ''))} {keys}.")
     return " ".join(part for part in parts if part)
-
-
-def _value(column: Column, text: str) -> float:
-    """
-    Read a box.
-
-    Raises
-    ------
-    UnitError
-        If it holds no finite number, or a unit that does not fit.
-    """
-    cleaned = text.strip().replace("−", "-").replace("\u2009", "").replace("\u202f", "")
-    if not cleaned:
-        raise UnitError("is empty, allowed a number")
-    try:
-        value, unit = parse_quantity(cleaned)
-    except UnitError as error:
-        raise UnitError(f"found {cleaned[:40]!r}, allowed a number") from error
-    if unit is not None and unit != column.unit:
-        value = float(convert(value, unit, column.unit))
-    if not math.isfinite(value):
-        raise UnitError(f"found {cleaned[:40]!r}, allowed a finite number")
-    return value

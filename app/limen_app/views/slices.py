@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,24 +9,21 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from limen.errors import LimenError
-from limen_app.asking import by_flip, plane_of, slab_of
+from limen_app.asking import plane_of, slab_of
 from limen_app.charts import Layer, plane_chart
 from limen_app.library import one_message
-from limen_app.showing import choice, column_label, number, quantity, safe
-from limen_app.slicing import Plane, boundary, ends
+from limen_app.showing import number, safe
+from limen_app.slicing import Plane, boundary
 from limen_app.views.predict_details import slab_words
-from limen_app.views.predict_form import first_point
+from limen_app.views.slices_form import benchmarks, choose_axes, fill, hold
 from limen_app.visiting import Visit, choose_model, fault, predictor_of, remember, share, visit
 from limen_app.wording import meaning
 
 if TYPE_CHECKING:
-    from limen.manifest import Column
     from limen.prediction import Predictor
     from limen_app.library import Library
 
 __all__ = ["show"]
-
-_STEPS = 200
 
 
 def show(library: Library) -> None:
@@ -46,54 +42,18 @@ def show(library: Library) -> None:
     if len(predictor.inputs) < 2:
         st.info("This model has one input; the page Predict draws it.")
         return
-    _fill(here, predictor)
+    fill(here, predictor)
     _explore(here, predictor)
-
-
-def _key(here: Visit, name: str) -> str:
-    return f"held {here.key} {name}"
-
-
-def _fill(here: Visit, predictor: Predictor) -> None:
-    """Set sliders and axes by the link, or by the point of the pages before."""
-    names = predictor.card.input_names
-    beginning = first_point(here, predictor) | dict(here.state.point)
-    for column in predictor.inputs:
-        key = _key(here, column.name)
-        linked = here.fresh and column.name in here.state.point
-        if linked or key not in st.session_state:
-            _put(here, predictor, {column.name: beginning[column.name]})
-    axes = [name for name in here.state.axes if name in names]
-    if len(axes) != 2 and f"axis x {here.key}" not in st.session_state:
-        axes = by_flip(here.library, here.key, predictor, beginning)[:2]
-    for letter, at in (("x", 0), ("y", 1)):
-        key = f"axis {letter} {here.key}"
-        if (here.fresh and len(axes) == 2) or st.session_state.get(key) not in names:
-            st.session_state[key] = axes[at] if len(axes) == 2 else names[at]
-    if st.session_state[f"axis x {here.key}"] == st.session_state[f"axis y {here.key}"]:
-        other = next(name for name in names if name != st.session_state[f"axis x {here.key}"])
-        st.session_state[f"axis y {here.key}"] = other
-
-
-def _put(here: Visit, predictor: Predictor, point: Mapping[str, float]) -> None:
-    for name, value in point.items():
-        column = predictor.columns[name]
-        low, high = ends(predictor, name)
-        held: float | str = min(max(float(value), low), high)
-        if column.categories:
-            held = f"{value:g}"
-        st.session_state[_key(here, name)] = held
 
 
 @st.fragment
 def _explore(here: Visit, predictor: Predictor) -> None:
     """Draw sliders and picture; runs again, alone, after each change."""
-    names = list(predictor.card.input_names)
-    left, right = st.columns([2, 5], gap="large")
+    left, right = st.columns([3, 6], gap="medium")
     with left:
-        axes = _axes(here, predictor, names)
-        _benchmarks(here, predictor)
-        point = _held(here, predictor, axes)
+        axes = choose_axes(here, predictor)
+        benchmarks(here, predictor)
+        point = hold(here, predictor, axes)
         others = _others(here, predictor)
         most = st.select_slider("Published points shown", [0, 50, 200, 1000], value=200)
     with right:
@@ -105,75 +65,6 @@ def _explore(here: Visit, predictor: Predictor) -> None:
         except LimenError as error:
             fault(one_message(error))
         share(here, remember(here, state))
-
-
-def _axes(here: Visit, predictor: Predictor, names: list[str]) -> tuple[str, str]:
-    columns = predictor.columns
-    found = [
-        st.selectbox(
-            f"Along {letter}",
-            names,
-            key=f"axis {letter} {here.key}",
-            format_func=lambda name: choice(columns[name]),
-            on_change=_keep_apart,
-            args=(here, letter),
-        )
-        for letter in ("x", "y")
-    ]
-    return str(found[0]), str(found[1])
-
-
-def _keep_apart(here: Visit, changed: str) -> None:
-    """Exchange the axes where one becomes the other."""
-    other = "y" if changed == "x" else "x"
-    chosen = st.session_state[f"axis {changed} {here.key}"]
-    if chosen == st.session_state[f"axis {other} {here.key}"]:
-        before = st.session_state[f"seen {here.key}"].axes
-        st.session_state[f"axis {other} {here.key}"] = before[0 if changed == "x" else 1]
-
-
-def _benchmarks(here: Visit, predictor: Predictor) -> None:
-    names = predictor.card.input_names
-    entries = here.bundle.manifest.get("benchmarks", ())
-    whole = [entry for entry in entries if all(name in entry["point"] for name in names)]
-    with st.container(horizontal=True):
-        for at, entry in enumerate(whole[:4]):
-            point = {name: float(entry["point"][name]) for name in names}
-            st.button(
-                safe(str(entry["name"])[:40]),
-                key=f"at {here.key} {at}",
-                on_click=_put,
-                args=(here, predictor, point),
-                help="Hold the parameters at this point",
-            )
-
-
-def _held(here: Visit, predictor: Predictor, axes: tuple[str, str]) -> dict[str, float]:
-    """Draw a slider for each parameter that is no axis, and give all values."""
-    point = {}
-    for column in predictor.inputs:
-        key = _key(here, column.name)
-        if column.name in axes:
-            point[column.name] = float(st.session_state[key])
-            # What is not drawn would be forgotten.
-            st.session_state[key] = st.session_state[key]
-            continue
-        if column.categories:
-            codes = sorted(column.categories, key=int)
-            point[column.name] = float(st.selectbox(column_label(column), codes, key=key))
-            continue
-        point[column.name] = _slider(predictor, column, key)
-    return point
-
-
-def _slider(predictor: Predictor, column: Column, key: str) -> float:
-    low, high = ends(predictor, column.name)
-    if not high > low:
-        st.caption(f"{safe(column.name)} is {quantity(low, column.unit)} everywhere")
-        return low
-    step = 10.0 ** math.floor(math.log10((high - low) / _STEPS))
-    value = st.slider(column_label(column), low, high, step=step, key=key, format="%.4g")
-    return float(value)
 
 
 def _others(here: Visit, predictor: Predictor) -> list[str]:
