@@ -354,6 +354,8 @@ def test_a_bad_link_opens_the_page_and_says_what_it_left_out(visit: Callable[...
     for part in ("'gone'", "'none'", "'odd'", "'abc'"):
         assert part in said
     visitor.page.locator("[data-testid=stVegaLiteChart] svg.marks").wait_for()
+    visitor.page.get_by_role("button", name="Download", exact=True).click()
+    assert DOI in visitor.download("SVG").decode()
 
 
 def test_two_visitors_see_their_own_points(visit: Callable[..., Visitor]) -> None:

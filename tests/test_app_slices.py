@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import copy
+import csv
+import io
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
 
+from limen.browsing import Axis, Browser, Index, Range
 from limen.bundle import open_bundle
+from limen_app import published, slicing
+from limen_app.keeping import Slice, figure, numbers
+from limen_app.library import Library
+from limen_app.state import Panel, ViewState
+from limen_app.visiting import Visit
 
 pytest.importorskip("streamlit", reason="the app is not installed")
 
@@ -118,3 +129,99 @@ def test_a_logarithmic_parameter_has_steps_of_its_logarithm(opened: Open, wide: 
     low = open_bundle(wide).predictor("region").domain.low[2]
     marks.set_value(low).run()
     assert float(app.text_input(key=key).value) == float(app.query_params["p.h"]) == low
+
+
+def link_to(app: Any, label: str) -> ViewState:
+    """Give the state that a link of a page opens."""
+    query = next(one.proto.query_string for one in app.get("page_link") if one.proto.label == label)
+    return ViewState.from_query(dict(parse_qsl(query)), None, "browse")[0]
+
+
+def test_the_nearest_points_are_those_that_browse_shows(opened: Open, wide: Path) -> None:
+    app = opened("predict", wide, **at(POINT))
+    state = link_to(app, "Look at these points in Browse")
+    assert state.point == POINT
+    near = app.dataframe[0].value
+    for name, one in state.browse.filters.items():
+        column = next(head for head in near if head.split(" ")[0] == name)
+        assert one == Range(near[column].min(), near[column].max())
+    bundle = open_bundle(wide)
+    browser = Browser(Index(bundle.open_scan, bundle.columns, bundle.manifest_sha256))
+    assert set(near["row"]) <= set(browser.rows(state.browse.filters, 100).tolist())
+
+
+@pytest.mark.parametrize("y", ["nothing else", "h"])
+def test_a_slice_leads_to_the_best_sampled_likelihood(opened: Open, wide: Path, y: str) -> None:
+    app = opened("predict", wide, **at(POINT))
+    app.segmented_control[0].set_value("Slices").run()
+    app.selectbox(key=f"slice x {KEY}").set_value("g").run()
+    app.selectbox(key=f"slice y {KEY}").set_value(y).run()
+    (panel,) = link_to(app, "Best sampled −2Δ ln L along these axes").browse.charts
+    wanted = (Axis("g"),) if y == "nothing else" else (Axis("g"), Axis("h"))
+    assert (panel.axes, panel.statistic, panel.column) == (wanted, "best", "loglike")
+
+
+def test_contours_lead_to_the_best_sampled_likelihood(opened: Open, wide: Path) -> None:
+    app = opened("slices", wide, **at(POINT, x="m,h"))
+    state = link_to(app, "Best sampled −2Δ ln L along these axes")
+    assert state.browse.charts == (Panel("map", (Axis("m"), Axis("h")), "best", "loglike"),)
+    assert not app.exception
+
+
+def kept_slice(wide: Path, axes: tuple[str, ...]) -> tuple[Any, Slice]:
+    """Give what a page draws of a slice."""
+    library = Library.open([str(wide)])
+    here = Visit(library, KEY, library.get(KEY), ViewState(), fresh=False)
+    predictor = library.predictor(KEY, "region")
+    drawn: Any
+    if len(axes) == 1:
+        drawn = slicing.line(predictor, POINT, axes[0], 21)
+    else:
+        drawn = slicing.plane(predictor, POINT, (axes[0], axes[1]), 20)
+    near = published.slab(published.read_published(here.bundle, predictor), predictor, POINT, axes)
+    return here, Slice(((predictor, drawn, "region"),), POINT, near, "A slice, not a profile.")
+
+
+@pytest.mark.parametrize(("axes", "held"), [(("h",), "m = 600 GeV, g = 0.5"), (("h", "m"), "g")])
+def test_a_figure_says_what_it_is_a_slice_of(wide: Path, axes: tuple[str, ...], held: str) -> None:
+    here, kept = kept_slice(wide, axes)
+    digest = open_bundle(wide).manifest_sha256[:12]
+    said = [
+        KEY,
+        f"doi:{DOI}",
+        f"manifest {digest}",
+        "Model: region of outside",
+        f"Held: {held}",
+        "not a profile",
+    ]
+    drawn = figure(here, kept, "svg").decode()
+    assert [part for part in said if part not in drawn] == []
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed")
+def test_a_figure_for_print_is_one_page_with_its_doi(wide: Path) -> None:
+    pdf = figure(*kept_slice(wide, ("h", "m")), "pdf")
+    told = subprocess.run(["pdftotext", "-", "-"], input=pdf, capture_output=True, check=True)
+    assert [part for part in (DOI, KEY) if part not in told.stdout.decode()] == []
+    assert told.stdout.count(b"\f") == 1
+
+
+@pytest.mark.parametrize("axes", [("h",), ("h", "m")])
+def test_the_numbers_of_a_slice_are_what_the_model_says(wide: Path, axes: tuple[str, ...]) -> None:
+    here, kept = kept_slice(wide, axes)
+    rows = list(csv.DictReader(io.StringIO(numbers(here.bundle, kept).decode())))
+    drawn = [row for row in rows if row["what"] == "slice"]
+    heads = {"m": "m [GeV]", "g": "g", "h": "h [pb]"}
+    points = {name: [float(row[head]) for row in drawn] for name, head in heads.items()}
+    answer = open_bundle(wide).predictor("region").verdicts(points)
+    assert [row["verdict"] for row in drawn] == [answer[i].verdict for i in range(len(drawn))]
+    told = [float(row["value"] or "nan") for row in drawn]
+    np.testing.assert_allclose(told, answer.probability, atol=1e-6)
+    near = [row for row in rows if row["what"] == "published"]
+    assert kept.slab is not None
+    assert [int(row["row"]) for row in near] == kept.slab.rows.tolist()
+    with open_bundle(wide).open_scan() as scan:
+        table = scan.read(["m", "outside"])
+    for row in near[:20]:
+        assert float(row["m [GeV]"]) == table["m"][int(row["row"])]
+        assert float(row["value"]) == table["outside"][int(row["row"])]

@@ -12,7 +12,7 @@ import streamlit as st
 from limen_app.offering import offered
 from limen_app.state import PAGES, ViewState
 
-__all__ = ["all_pages", "go", "page"]
+__all__ = ["all_pages", "go", "link", "page"]
 
 _TITLES = {
     "home": ("Home", ":material/home:"),
@@ -58,3 +58,19 @@ def _show(name: str) -> None:
 def go(state: ViewState) -> None:
     """Lead to the page of a state, and show the state there. Does not return."""
     st.switch_page(page(state.page), query_params=state.to_query())
+
+
+def link(state: ViewState, label: str, about: str | None = None) -> None:
+    """
+    Draw a link to the page of a state, which shows the state there.
+
+    Parameters
+    ----------
+    state : ViewState
+    label : str
+    about : str, optional
+        Told on hovering.
+    """
+    target = page(state.page)
+    query = state.to_query()
+    st.page_link(target, label=label, icon=target.icon, query_params=query, help=about)

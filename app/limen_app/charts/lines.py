@@ -14,6 +14,8 @@ from limen_app.charts.marks import (
     LINES,
     axis_title,
     colour_of,
+    is_probability,
+    number_title,
     published_words,
     scale_of,
     shape_of,
@@ -48,10 +50,8 @@ def line_chart(
         The number with its interval, where it decides, the domain's ends, published points.
     """
     column = predictor.columns[line.name]
-    classifies = boundary(predictor) == 0.5 and predictor.card.task == "classification"
-    title = (
-        f"probability of {predictor.target.name}" if classifies else axis_title(predictor.target)
-    )
+    classifies = is_probability(predictor)
+    title = number_title(predictor)
     table = pd.DataFrame(
         {"x": line.x, "value": line.value, "lower": line.lower, "upper": line.upper}
     )
@@ -89,7 +89,7 @@ def line_chart(
         aria=False, color="#D55E00", strokeWidth=2
     )
     layers.append(place.encode(x))
-    return alt.layer(*layers).properties(height=300)
+    return alt.layer(*layers).properties(height=360)
 
 
 def _outside(line: Line, column: Column) -> alt.Chart:

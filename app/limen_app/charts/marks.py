@@ -10,6 +10,7 @@ import pandas as pd
 
 from limen.manifest import Column
 from limen_app.showing import plain
+from limen_app.slicing import boundary
 
 if TYPE_CHECKING:
     from limen.prediction import Predictor
@@ -20,6 +21,8 @@ __all__ = [
     "LINES",
     "axis_title",
     "colour_of",
+    "is_probability",
+    "number_title",
     "published_words",
     "scale_of",
     "shape_of",
@@ -39,6 +42,18 @@ def axis_title(column: Column) -> str:
     """Give the title of an axis: name and unit, plain text."""
     unit = "" if column.unit == "1" else f" [{plain(column.unit)}]"
     return f"{column.name}{unit}"
+
+
+def is_probability(predictor: Predictor) -> bool:
+    """Tell whether a model's number is a probability, which decides at one half."""
+    return predictor.card.task == "classification" and boundary(predictor) is not None
+
+
+def number_title(predictor: Predictor) -> str:
+    """Give the title of a model's number: a probability, or the target with its unit."""
+    if is_probability(predictor):
+        return f"probability of {predictor.target.name}"
+    return axis_title(predictor.target)
 
 
 def scale_of(column: Column, low: float, high: float) -> alt.Scale:

@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
+from limen.browsing import Choice, Filter, Range
 from limen.documents import bibtex, how_to_cite
 from limen.errors import LimenError
 from limen.prediction import Verdicts
-from limen_app.asking import by_flip, flips_of, line_of, plane_of, slab_of
+from limen_app.asking import flips_of
 from limen_app.calls import command_line, curl, python
-from limen_app.charts import Layer, line_chart, plane_chart, reliability_chart
+from limen_app.charts import reliability_chart
 from limen_app.library import one_message
+from limen_app.pages import link
 from limen_app.published import rows_of
 from limen_app.showing import choice, number, plain, quantity, safe
 from limen_app.slicing import boundary
+from limen_app.state import Browse
 from limen_app.views.predict_form import put
+from limen_app.views.predict_slices import draw_slices, state_of
 from limen_app.visiting import Visit, fault, origin
 from limen_app.wording import accuracy_at, confidence_sentences
 
 if TYPE_CHECKING:
     from limen.prediction import Predictor, Verdict
-    from limen_app.published import Slab
 
 __all__ = ["SECTIONS", "draw_section"]
 
@@ -58,9 +61,9 @@ def draw_section(
     """
     try:
         if name == "Nearest points":
-            _nearest(here, predictor, answer)
+            _nearest(here, predictor, point, answer)
         elif name == "Slices":
-            _slices(here, predictor, point)
+            draw_slices(here, predictor, point)
         elif name == "What flips it":
             _flips(here, predictor, point, answer[0])
         elif name == "How sure":
@@ -73,7 +76,7 @@ def draw_section(
         fault(one_message(error))
 
 
-def _nearest(here: Visit, predictor: Predictor, answer: Verdicts) -> None:
+def _nearest(here: Visit, predictor: Predictor, point: Point, answer: Verdicts) -> None:
     near = answer.neighbours
     if not near or not near["row"].shape[1]:
         st.caption("The scan of this bundle has no valid points.")
@@ -101,12 +104,30 @@ def _nearest(here: Visit, predictor: Predictor, answer: Verdicts) -> None:
         "trained range. Published values are those of the scan, not of the model."
     )
     st.dataframe(table, hide_index=True, width="stretch")
-    st.button(
-        "Copy the nearest point into the form",
-        icon=":material/content_copy:",
-        on_click=put,
-        args=(here, {name: float(values[name][0]) for name in names}),
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Copy the nearest point into the form",
+            icon=":material/content_copy:",
+            on_click=put,
+            args=(here, {name: float(values[name][0]) for name in names}),
+        )
+        browse = Browse(_around(predictor, values))
+        link(
+            state_of(here, predictor, point, browse),
+            "Look at these points in Browse",
+            "With a filter on each parameter, from the least to the largest value among them",
+        )
+
+
+def _around(predictor: Predictor, values: Mapping[str, Any]) -> dict[str, Filter]:
+    """Give the filters that just hold some points."""
+    filters: dict[str, Filter] = {}
+    for name, found in values.items():
+        if predictor.columns[name].categories:
+            filters[name] = Choice(tuple(sorted(set(map(float, found)))))
+        else:
+            filters[name] = Range(float(min(found)), float(max(found)))
+    return filters
 
 
 def _published_words(predictor: Predictor) -> Any:
@@ -127,65 +148,6 @@ def _published_words(predictor: Predictor) -> Any:
         return quantity(value, target.unit)
 
     return say
-
-
-def slab_words(slab: Slab, total: int) -> str:
-    """Say which published points are drawn beside a slice."""
-    if not len(slab.rows):
-        return "No published points to show."
-    of = "" if slab.of == total else f", looked for among {slab.of:,} of {total:,}"
-    if slab.thickness == 0:
-        return f"{len(slab.rows):,} published points{of}."
-    return (
-        f"The {len(slab.rows):,} published points nearest to the slice{of}: their other parameters "
-        f"differ from it by up to {100 * slab.thickness:.2g} % of each trained range, so they need "
-        "not agree with it."
-    )
-
-
-def _slices(here: Visit, predictor: Predictor, point: Point) -> None:
-    names = by_flip(here.library, here.key, predictor, point)
-    columns = predictor.columns
-    first, second = st.columns(2)
-    if st.session_state.get(f"slice x {here.key}") not in names:
-        st.session_state[f"slice x {here.key}"] = names[0]
-    x = first.selectbox(
-        "Along",
-        sorted(names, key=predictor.card.input_names.index),
-        key=f"slice x {here.key}",
-        format_func=lambda n: choice(columns[n]),
-    )
-    others = ["nothing else", *(name for name in names if name != x)]
-    y = second.selectbox(
-        "and along",
-        others,
-        key=f"slice y {here.key}",
-        format_func=lambda n: choice(columns[n]) if n in columns else n,
-    )
-    axes = (x,) if y == others[0] else (x, y)
-    slab = slab_of(here.library, here.key, predictor, point, axes)
-    if len(axes) == 1:
-        line = line_of(here.library, here.key, predictor, point, x)
-        label = f"Slice of {predictor.card.name} along {x}, all other parameters held"
-        st.altair_chart(line_chart(predictor, line, point[x], slab), width="stretch", alt=label)
-        data: dict[str, Any] = {
-            x: line.x,
-            "value": line.value,
-            "lower": line.lower,
-            "upper": line.upper,
-        }
-    else:
-        plane = plane_of(here.library, here.key, predictor, point, (x, y))
-        layers = [Layer(predictor, plane, predictor.card.name)]
-        label = f"Slice of {predictor.card.name} along {x} and {y}, all other parameters held"
-        st.altair_chart(plane_chart(layers, point, slab), width="stretch", alt=label)
-        data = {x: slab.along[x], y: slab.along[y], "published": slab.target, "row": slab.rows}
-    st.caption(
-        f"A slice, not a profile: all other parameters stay as in the form. "
-        f"{slab_words(slab, here.bundle.n_points)}"
-    )
-    with st.expander("Show data"):
-        st.dataframe(data, hide_index=True)
 
 
 def _flips(here: Visit, predictor: Predictor, point: Point, verdict: Verdict) -> None:

@@ -10,11 +10,11 @@ import streamlit as st
 
 from limen.errors import LimenError
 from limen_app.asking import plane_of, slab_of
-from limen_app.charts import Layer, plane_chart
+from limen_app.keeping import Slice
 from limen_app.library import one_message
 from limen_app.showing import number, safe
 from limen_app.slicing import Plane, boundary
-from limen_app.views.predict_details import slab_words
+from limen_app.views.predict_slices import link_profile, offer_files, slab_words
 from limen_app.views.slices_form import benchmarks, choose_axes, fill, hold
 from limen_app.visiting import Visit, choose_model, fault, predictor_of, remember, share, visit
 from limen_app.wording import meaning
@@ -22,6 +22,7 @@ from limen_app.wording import meaning
 if TYPE_CHECKING:
     from limen.prediction import Predictor
     from limen_app.library import Library
+    from limen_app.published import Slab
 
 __all__ = ["show"]
 
@@ -61,10 +62,17 @@ def _explore(here: Visit, predictor: Predictor) -> None:
             here.state, page="slices", model=predictor.card.name, point=point, axes=axes
         )
         try:
-            _picture(here, predictor, point, axes, others, most)
+            kept = _picture(here, predictor, point, axes, others, most)
         except LimenError as error:
             fault(one_message(error))
-        share(here, remember(here, state))
+            kept = None
+        state = remember(here, state)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if kept is not None:
+                offer_files(here, kept)
+            share(here, state)
+            if kept is not None:
+                link_profile(here, predictor, kept)
 
 
 def _others(here: Visit, predictor: Predictor) -> list[str]:
@@ -96,37 +104,46 @@ def _picture(
     axes: tuple[str, str],
     others: list[str],
     most: int,
-) -> None:
-    layers: list[Layer] = []
+) -> Slice:
+    parts: list[tuple[Predictor, Plane, str]] = []
     for name in (predictor.card.name, *others):
         asked = predictor if name == predictor.card.name else predictor_of(here, name)
-        if asked is not None and (not layers or boundary(asked) is not None):
+        if asked is not None and (not parts or boundary(asked) is not None):
             plane = plane_of(here.library, here.key, asked, point, axes)
-            layers.append(Layer(asked, plane, _title(asked)))
+            parts.append((asked, plane, _title(asked)))
     slab = None
     if most:
         slab = slab_of(here.library, here.key, predictor, point, axes, most)
-    words = f"Slice of {', '.join(layer.name for layer in layers)} along {axes[0]} and {axes[1]}"
-    st.altair_chart(plane_chart(layers, point, slab), width="stretch", alt=words)
-    st.html(f'<div role="status" aria-live="polite">{_shares(layers[0].plane)}</div>')
-    drawn = "" if slab is None else f" {slab_words(slab, here.bundle.n_points)}"
-    dashed = (
-        "calibrated probability 5 % and 95 %"
-        if predictor.card.task == "classification"
-        else "ends of the model's interval"
-    )
-    if boundary(predictor) is not None:
-        drawn = f" Solid: the boundary; dotted: its uncertainty ({dashed}).{drawn}"
-    st.caption(f"A slice, not a profile: all other parameters are held.{drawn}")
+    kept = Slice(tuple(parts), point, slab, _words(here, predictor, slab))
+    names = ", ".join(name for _, _, name in parts)
+    words = f"Slice of {names} along {axes[0]} and {axes[1]}"
+    st.altair_chart(kept.chart(), width="stretch", alt=words)
+    st.html(f'<div role="status" aria-live="polite">{_shares(parts[0][1])}</div>')
+    st.caption(kept.words)
     with st.expander("Show data"):
-        names = [name for name in point if name not in axes]
+        held = [name for name in point if name not in axes]
         st.dataframe(
-            [{"held": n, "at": number(point[n]), "unit": predictor.columns[n].unit} for n in names],
+            [{"held": n, "at": number(point[n]), "unit": predictor.columns[n].unit} for n in held],
             hide_index=True,
         )
         if slab is not None:
             rows = dict(slab.along) | {"published": slab.target, "row": slab.rows}
             st.dataframe(rows, hide_index=True)
+    return kept
+
+
+def _words(here: Visit, predictor: Predictor, slab: Slab | None) -> str:
+    parts = ["A slice, not a profile: all other parameters are held."]
+    if boundary(predictor) is not None:
+        dashed = (
+            "calibrated probability 5 % and 95 %"
+            if predictor.card.task == "classification"
+            else "ends of the model's interval"
+        )
+        parts.append(f"Solid: the boundary; dotted: its uncertainty ({dashed}).")
+    if slab is not None:
+        parts.append(slab_words(slab, here.bundle.n_points))
+    return " ".join(parts)
 
 
 def _title(predictor: Predictor) -> str:
