@@ -97,6 +97,11 @@ def _marks(low: float, high: float) -> tuple[float, ...]:
     return (low, *dict.fromkeys(mark for mark in inner if low < mark < high), high)
 
 
+@lru_cache(256)
+def _words(marks: tuple[float, ...], unit: str) -> dict[float, str]:
+    return {mark: quantity(mark, unit, 4) for mark in marks}
+
+
 def draw_slider(
     column: Column, track: Track, value: float | None, *, box: str, label: str, shown: bool
 ) -> None:
@@ -128,9 +133,8 @@ def draw_slider(
         "args": (key, box, track),
     }
     if track.marks:
-        st.select_slider(
-            label, track.marks, format_func=lambda mark: quantity(mark, column.unit, 4), **more
-        )
+        words = _words(track.marks, column.unit)
+        st.select_slider(label, track.marks, format_func=words.__getitem__, **more)
     else:
         st.slider(label, track.low, track.high, step=track.step, format="%.4g", **more)
 
