@@ -94,7 +94,10 @@ def track_of(column: Column, low: float, high: float) -> Track | None:
 @lru_cache(256)
 def _marks(low: float, high: float) -> tuple[float, ...]:
     inner = (float(f"{value:.3g}") for value in np.geomspace(low, high, _STEPS + 1)[1:-1])
-    return (low, *dict.fromkeys(mark for mark in inner if low < mark < high), high)
+    # Streamlit tells places apart by their words.
+    ends = [f"{end:.4g}" for end in (low, high)]
+    kept = [mark for mark in inner if low < mark < high and f"{mark:.4g}" not in ends]
+    return (low, *dict.fromkeys(kept), high)
 
 
 @lru_cache(256)
