@@ -35,10 +35,6 @@ def _values(here: Visit) -> dict[str, float]:
     return found
 
 
-def _key(here: Visit, name: str) -> str:
-    return f"held {here.key} {name}"
-
-
 def fill(here: Visit, predictor: Predictor) -> None:
     """
     Set values and axes by the link, or by the point of the pages before.
