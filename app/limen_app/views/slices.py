@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from limen.errors import LimenError
+from limen.prediction import label_of
 from limen_app.asking import plane_of, slab_of
 from limen_app.keeping import Slice
 from limen_app.library import one_message
@@ -81,8 +82,9 @@ def _others(here: Visit, predictor: Predictor) -> list[str]:
     fitting = {}
     for name, card in here.bundle.models.items():
         if name != predictor.card.name and set(card.input_names) == inputs:
-            column = here.bundle.columns[card.target]
-            fitting[name] = (column.statistics or {}).get("result", "")
+            label = label_of(card, here.bundle.columns)
+            if label is not None and label.quantity != "category":
+                fitting[name] = (label.statistics or {}).get("result", "")
     if not fitting:
         return []
     mine = predictor.attrs["result"]

@@ -15,7 +15,7 @@ from limen.manifest import Column, ModelCard
 from limen.prediction.verdict import VERDICTS
 from limen.transforms import TargetTransform
 
-__all__ = ["CODE", "Answers", "Judge", "describe"]
+__all__ = ["CODE", "Answers", "Judge", "describe", "label_of"]
 
 CODE = {name: np.int8(code) for code, name in enumerate(VERDICTS)}
 """Position of each verdict in ``VERDICTS``."""
@@ -81,7 +81,7 @@ class Judge:
     def __init__(self, card: ModelCard, columns: Mapping[str, Column]) -> None:
         self.target = columns[card.target]
         self.classifies = card.task == "classification"
-        self.label = self.target if self.classifies else _label_on(card, columns)
+        self.label = label_of(card, columns)
         # Codes of the classes, in the order of the graph's columns.
         self._codes = np.array(_classes(card), dtype=np.float64)
         kinds = {entry["kind"]: entry for entry in card.confidence}
@@ -216,8 +216,23 @@ def _classes(card: ModelCard) -> tuple[int, ...]:
     return tuple(next(given, (0, 1)))
 
 
-def _label_on(card: ModelCard, columns: Mapping[str, Column]) -> Column | None:
-    """Find the label that is defined on a regressor's target; the one the card names first."""
+def label_of(card: ModelCard, columns: Mapping[str, Column]) -> Column | None:
+    """
+    Find the label that a model decides.
+
+    Parameters
+    ----------
+    card : ModelCard
+    columns : mapping of str to Column
+
+    Returns
+    -------
+    Column or None
+        A classifier's target; of a regressor the label that is defined on its target, the one that
+        the card names first.
+    """
+    if card.task == "classification":
+        return columns[card.target]
     defined = [
         column
         for column in columns.values()
