@@ -12,13 +12,28 @@ from typing import Any
 from measuring import Table
 
 RESULTS = Path(__file__).parent / "results"
-PIECES = ("levelset", "asking", "robust", "pool", "fidelity", "optimising", "thdm_pool", "networks")
+PIECES = (
+    "levelset",
+    "acquisitions",
+    "asking",
+    "robust",
+    "pool",
+    "fidelity",
+    "optimising",
+    "thdm_pool",
+    "networks",
+)
 TITLES = {
     "levelset": (
         "Contours of analytic problems by level sets and Sobol points (P1 to P5)",
         "Evaluations after which the accuracy on the fifth of the prior mass nearest to the "
         "boundary stays above a level, initial and failed ones counted; empty: not within the "
         "budget. Medians of the seeds.",
+    ),
+    "acquisitions": (
+        "Acquisitions of the level-set strategy, compared",
+        "As above: evaluations after which the accuracy near the boundary stays above a level. "
+        "`misclassification` is the default.",
     ),
     "asking": (
         "One ask of ten points after N are known (S1)",

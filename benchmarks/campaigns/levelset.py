@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -52,14 +52,27 @@ def _quantile() -> float:
 
 
 def run(name: str, strategy: str, seed: int) -> dict[str, Any]:
+    """Run one search of a problem."""
+    word, *search_over = PROBLEMS[name]
+    function = two_gaussians if word == "two_gaussians" else getattr(problems(), word)
+    return search(function, *search_over, seed, strategy)
+
+
+def search(
+    function: Callable[[np.ndarray], np.ndarray],
+    d: int,
+    batch: int,
+    budget: int,
+    noted: tuple[int, ...],
+    seed: int,
+    strategy: str = "level-set",
+    options: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Run one search; give when it reached the levels, accuracies and the slowest ask."""
-    word, d, batch, budget, noted = PROBLEMS[name]
-    library = problems()
-    function = two_gaussians if word == "two_gaussians" else getattr(library, word)
     space = Space.from_mapping({f"x{i}": (0.0, 1.0) for i in range(d)})
     problem = Problem(space, outputs_from_mapping({"y": {"threshold": 0.0}}))
-    chooser = build(strategy, problem)
-    _, near = library.evaluation_sets(function, d)
+    chooser = build(strategy, problem, options)
+    _, near = problems().evaluation_sets(function, d)
     truth = function(near) < 0
     x, memory, curve, slowest = np.empty((0, d)), {}, [], 0.0
     while len(x) < budget:
