@@ -298,6 +298,32 @@ def test_a_typed_range_is_exact_and_drawn(seen: Seen) -> None:
     assert 0 < low_edge < high_edge < 1
 
 
+def test_a_range_typed_without_waiting_is_the_range(seen: Seen) -> None:
+    seen.open()
+    keyboard = seen.page.keyboard
+    for low, high, delay in (("433.21", "512.5", 0), ("-0.5", "0.75", 40), ("402", "405.5", 90)):
+        name = "coupling" if high == "0.75" else "mass"
+        box = seen.page.get_by_label(f"{name} from (≥)").first
+        box.click()
+        keyboard.press("Control+A")
+        keyboard.type(low, delay=delay)
+        keyboard.press("Tab")
+        keyboard.press("Control+A")
+        keyboard.type(high, delay=delay)
+        keyboard.press("Enter")
+        seen.settled()
+        time.sleep(0.5)
+        seen.settled()
+        column = {"mass": "m", "coupling": "g"}[name]
+        assert seen.filters()[column] == {"low": float(low), "high": float(high)}
+        assert seen.rows == int(_passing(seen.filters()).sum())
+        shown = [
+            seen.page.get_by_label(f"{name} {e}").first.input_value()
+            for e in ("from (≥)", "to (≤)")
+        ]
+        assert shown == [low, high]
+
+
 def test_chips_escape_and_reset_lead_back_to_all_rows(seen: Seen) -> None:
     query = "?f.m=400~500&f.g=0.2~0.4"
     seen.open(query)

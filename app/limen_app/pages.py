@@ -12,7 +12,10 @@ import streamlit as st
 from limen_app.offering import offered
 from limen_app.state import PAGES, ViewState
 
-__all__ = ["all_pages", "go", "link", "page"]
+__all__ = ["LEFT", "all_pages", "go", "link", "page"]
+
+LEFT = "left {}"
+"""Key of the addresses that a page has just replaced, see `limen_app.visiting`."""
 
 _TITLES = {
     "home": ("Home", ":material/home:"),
@@ -52,12 +55,21 @@ def _shower(name: str) -> Callable[[], None]:
 
 
 def _show(name: str) -> None:
+    if st.session_state.get("page") != name:
+        st.session_state["page"] = name
+        _take_any_link(name)
     import_module(f"limen_app.views.{name}").show(offered())
 
 
 def go(state: ViewState) -> None:
     """Lead to the page of a state, and show the state there. Does not return."""
+    _take_any_link(state.page)
     st.switch_page(page(state.page), query_params=state.to_query())
+
+
+def _take_any_link(name: str) -> None:
+    """Let a page take every address for a link, also one that it had a moment ago."""
+    st.session_state.pop(LEFT.format(name), None)
 
 
 def link(state: ViewState, label: str, about: str | None = None) -> None:

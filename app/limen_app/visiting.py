@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import streamlit as st
 from limen.errors import LimenError, ReadError
 from limen_app import links
 from limen_app.library import Library, one_message
-from limen_app.pages import go
+from limen_app.pages import LEFT, go
 from limen_app.showing import plain, safe
 from limen_app.state import PAGES, ViewState
 
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 _LONGEST_FILE = 1_000_000
+# So long after it was replaced an address may still come back [s], and so many are noted.
+_ECHO, _LEFT = 10.0, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def visit(library: Library, page: str) -> Visit | None:
         _say_nothing_is_open(library)
         return None
     parameters = _parameters()
-    fresh = parameters != st.session_state.get(f"written {page}")
+    fresh = _is_fresh(page, parameters)
     dropped: list[str] = []
     asked = links.asked_bundle(parameters) if fresh else ""
     key = _meant(library, asked, dropped)
@@ -107,6 +110,28 @@ def visit(library: Library, page: str) -> Visit | None:
     for sentence in st.session_state.get(f"dropped {page}", ()):
         note(sentence)
     return Visit(library, chosen, bundle, _completed(state, chosen), fresh)
+
+
+def _is_fresh(page: str, parameters: dict[str, Any]) -> bool:
+    """
+    Tell whether a link was opened, as against what the page wrote into the address itself.
+
+    A browser that is asked twice in a moment sends the address of before with the second request.
+    It is no link: taken for one it would undo what the visitor has just done.
+    """
+    if parameters == st.session_state.get(f"written {page}"):
+        return False
+    return not any(
+        query == parameters and time.monotonic() - until < _ECHO
+        for until, query in st.session_state.get(LEFT.format(page), ())
+    )
+
+
+def _leave(page: str, *queries: dict[str, Any] | None) -> None:
+    """Note addresses that the page has just replaced."""
+    left = [*st.session_state.get(LEFT.format(page), ())]
+    left += [(time.monotonic(), query) for query in queries if query is not None]
+    st.session_state[LEFT.format(page)] = left[-_LEFT:]
 
 
 def _say_nothing_is_open(library: Library) -> None:
@@ -240,8 +265,10 @@ def remember(here: Visit, state: ViewState) -> ViewState:
     state = replace(state, bundle=here.key, digest=here.library.digest(here.key))
     query = state.to_query()
     st.session_state[f"seen {here.key}"] = state
+    before = st.session_state.get(f"written {state.page}")
     st.session_state[f"written {state.page}"] = query
     if _parameters() != query:
+        _leave(state.page, before, _parameters())
         st.query_params.from_dict(query)
     return state
 

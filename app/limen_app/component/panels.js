@@ -76,6 +76,7 @@ class Panel {
         this.tell(`${label}: found “${input.value.slice(0, 40)}”, allowed a number or nothing for an open end`);
         return;
       }
+      input.dataset.told = input.value;
       this.typed(column, end, value);
     };
     input.addEventListener("change", change);
@@ -158,7 +159,6 @@ class Panel {
     const { owner } = this;
     for (const column of this.columns) {
       const filter = owner.filters[column] || {}, now = JSON.stringify(filter);
-      // What is being typed stays until the filter itself has changed.
       if (this.shown[column] === now) continue;
       this.shown[column] = now;
       this.tell("");
@@ -171,7 +171,9 @@ class Panel {
       }
       for (const end of ["low", "high"]) {
         const input = this.inputs[`${column} ${end}`];
-        input.value = exact(filter[end]);
+        // What is being typed stays; an answer may come while the next number is typed.
+        if (input.getRootNode().activeElement === input && input.value !== input.dataset.told) continue;
+        input.value = input.dataset.told = exact(filter[end]);
         input.setAttribute("aria-invalid", "false");
       }
     }
