@@ -353,7 +353,12 @@ def test_a_bad_link_opens_the_page_and_says_what_it_left_out(visit: Callable[...
     said = visitor.page.locator("[data-testid=stMain]").inner_text()
     for part in ("'gone'", "'none'", "'odd'", "'abc'"):
         assert part in said
-    visitor.page.locator("[data-testid=stVegaLiteChart] svg.marks").wait_for()
+    drawn = visitor.page.locator("[data-testid=stVegaLiteChart] svg.marks")
+    drawn.wait_for()
+    drawn.hover()
+    visitor.page.wait_for_timeout(300)
+    assert visitor.page.get_by_text("data:image").count() == 0
+    assert visitor.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     visitor.page.get_by_role("button", name="Download", exact=True).click()
     assert DOI in visitor.download("SVG").decode()
 

@@ -93,6 +93,8 @@ def _image(colours: Any) -> alt.Chart:
     url = f"data:image/png;base64,{b64encode(png(colours[::-1])).decode()}"
     mark = alt.Chart(pd.DataFrame({"url": [url]})).mark_image(
         aria=False,
+        # Else the page shows what the picture is made of, all its bytes as text, on hovering.
+        tooltip=None,
         align="left",
         baseline="top",
         aspect=False,
