@@ -386,11 +386,15 @@ def test_a_link_opens_the_same_view_in_another_session(seen: Seen, chromium: Any
     seen.drag(0, (0.2, 0.6))
     seen.release()
     seen.page.wait_for_url(re.compile("f.m="))
+    seen.page.get_by_label("logarithmic counts").check()
+    seen.page.wait_for_url(re.compile("o=log"))
     other = Seen(chromium, seen.address)
     other.page.goto(seen.page.url)
     other.ready()
     assert other.filters() == seen.filters()
     assert other.rows == seen.rows
+    assert other.page.get_by_label("logarithmic counts").is_checked()
+    assert other.linked("l => l.options") == {"log": True, "fit": False}
     shape = (
         "l => JSON.stringify(l.panels.map(p => [p.spec.kind, p.ruler.scale, p.now.count.shape]))"
     )
@@ -401,6 +405,17 @@ def test_a_link_opens_the_same_view_in_another_session(seen: Seen, chromium: Any
     assert seen.rows < ROWS
     assert other.errors == []
     other.context.close()
+
+
+def test_options_of_the_charts_belong_to_the_view() -> None:
+    from limen_app.state import Browse, ViewState
+
+    state = ViewState(page="browse", browse=Browse(options=("log", "fit")))
+    assert ViewState.from_query(state.to_query(), None, "browse") == (state, [])
+    assert ViewState.from_json(state.to_json(), None) == (state, [])
+    found, dropped = ViewState.from_query({"o": "fit,<b>"}, None, "browse")
+    assert found.browse.options == ("fit",)
+    assert len(dropped) == 1
 
 
 def test_a_stale_link_opens_what_it_can(seen: Seen) -> None:
@@ -598,7 +613,7 @@ def test_figures_name_the_doi_and_the_filters(browsed: Path, browser: Browser) -
     assert pdf.startswith(b"%PDF")
     assert png.startswith(b"\x89PNG")
     svg = rendered(made, "svg").decode()
-    for text in (f"doi:{DOI}", "m &gt;= 400.0", "mass [GeV]", "coupling", "68.27 %", "mean of"):
+    for text in (f"doi:{DOI}", "m &gt;= 400.0", ">m [GeV]<", ">g<", "68.27 %", "mean of"):
         assert text in svg
     if shutil.which("pdftotext"):
         line = ["pdftotext", "-", "-"]
@@ -723,7 +738,7 @@ def test_charts_are_added_changed_and_removed(
 
     before = app.session_state[f"browse {KEY}"].charts
     choose("Column along x", "sigma")
-    choose("Scale of x", "log")
+    choose("Scale of x", 2)
     choose("Statistic", "best")
     press("Add chart")
     made = app.session_state[f"browse {KEY}"].charts

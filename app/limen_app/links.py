@@ -3,7 +3,8 @@ Links: the plain values of a view as the query of an address, and back.
 
 ``b`` bundle, ``m`` model, ``d`` beginning of the manifest's SHA-256, ``p.NAME`` a value of the
 point, ``x`` the axes, ``f.NAME`` a filter (``low~high``, an end left out is open, ``)`` leaves the
-upper end out of the range, ``!`` inverts; ``0,1`` are categories), ``c`` the charts.
+upper end out of the range, ``!`` inverts; ``0,1`` are categories), ``c`` the charts, ``o`` how
+they are drawn.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ def to_query(document: Mapping[str, Any]) -> dict[str, str]:
         query[f"f.{name}"] = _filter_text(one)
     if document.get("charts"):
         query["c"] = ";".join(map(_chart_text, document["charts"]))
+    if document.get("options"):
+        query["o"] = ",".join(document["options"])
     return query
 
 
@@ -98,6 +101,8 @@ def from_query(parameters: Mapping[str, Any]) -> tuple[Document, list[str]]:
                 found[plain[key]] = text
             elif key == "x":
                 found["axes"] = text.split(",")
+            elif key == "o":
+                found["options"] = text.split(",")
             elif key == "c":
                 found["charts"] = [_chart(part) for part in text.split(";")]
             elif dot and head == "p":

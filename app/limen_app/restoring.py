@@ -14,9 +14,11 @@ from limen.schema.wording import quoted
 if TYPE_CHECKING:
     from limen.bundle import Bundle
 
-__all__ = ["axis_document", "filter_document", "read"]
+__all__ = ["OPTIONS", "axis_document", "filter_document", "read"]
 
 KINDS = {"histogram": (1, 1), "map": (2, 2), "parallel": (1, 12), "table": (0, 40)}
+OPTIONS = ("log", "fit")
+"""Of the page Browse: counts on a logarithmic scale, heights that fit what is selected."""
 _SCALES = ("linear", "log", "symlog", "quantile")
 _MOST_BINS = 250
 _MOST_CHARTS = 40
@@ -104,6 +106,7 @@ class _Reader:
             "axes": self._axes,
             "filters": self._filters,
             "charts": self._charts,
+            "options": self._options,
         }
 
     def drop(self, sentence: str) -> None:
@@ -165,6 +168,13 @@ class _Reader:
                 except (UsageError, ValueError) as error:
                     self.drop(f"The filter on {name} was left out: {error}.")
         return kept
+
+    def _options(self, value: Any) -> tuple[str, ...]:
+        listed = value if isinstance(value, list | tuple) else (value,)
+        for one in listed[:_MOST_CHARTS]:
+            if one not in OPTIONS:
+                self.drop(f"The option {quoted(one)} means nothing here and was left out.")
+        return tuple(name for name in OPTIONS if name in listed)
 
     def _charts(self, value: Any) -> list[Document]:
         if not isinstance(value, list | tuple):

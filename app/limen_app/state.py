@@ -75,10 +75,14 @@ class Browse:
         By column.
     charts : tuple of Panel
         Empty for those that the page begins with.
+    options : tuple of str
+        Of `limen_app.restoring.OPTIONS`, in their order: ``log``, counts on a logarithmic scale;
+        ``fit``, heights that fit what is selected.
     """
 
     filters: Mapping[str, Filter] = field(default_factory=dict)
     charts: tuple[Panel, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +208,7 @@ class ViewState:
                 for name in sorted(self.browse.filters)
             },
             "charts": [panel.to_document() for panel in self.browse.charts],
+            "options": list(self.browse.options),
         }
         return {name: value for name, value in found.items() if value}
 
@@ -219,7 +224,8 @@ class ViewState:
             page = "home"
         filters, charts = fields.pop("filters", {}), fields.pop("charts", ())
         panels = tuple(Panel(**chart) for chart in charts)
-        return cls(page=page, browse=Browse(filters, panels), **fields), dropped
+        browse = Browse(filters, panels, fields.pop("options", ()))
+        return cls(page=page, browse=browse, **fields), dropped
 
     def on(self, page: str) -> Self:
         """Give the same state on another page."""

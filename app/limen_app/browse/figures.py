@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from math import floor, log10
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,9 @@ _TITLES = {
     "labels": "rows per bin",
 }
 _DEEPEST = 12.0
+# Above the map, so that all maps have one width.
+_BAR = alt.Legend(orient="top", gradientLength=300, gradientThickness=9, titleLimit=300)
+_STAR = "M0,-1L.22,-.31L.95,-.31L.36,.12L.59,.81L0,.38L-.59,.81L-.36,.12L-.95,-.31L-.22,-.31Z"
 _OF_ANOTHER = ("mean", "least", "largest")
 
 
@@ -80,8 +84,9 @@ def figure(
 
 
 def _title(bundle: Bundle, name: str) -> str:
-    column = bundle.columns[name]
-    return plain(column.title) + ("" if column.unit == "1" else f" [{plain(column.unit)}]")
+    """Name an axis by its column, which is short and is what a reader asks for."""
+    unit = bundle.columns[name].unit
+    return name if unit == "1" else f"{name} [{plain(unit)}]"
 
 
 def _axis(bundle: Bundle, browser: Browser, axis: Any) -> dict[str, Any]:
@@ -90,14 +95,19 @@ def _axis(bundle: Bundle, browser: Browser, axis: Any) -> dict[str, Any]:
     options: dict[str, Any] = {"domain": [low, high], "nice": False}
     if bins.scale == "log":
         options["type"] = "log"
-    marks: dict[str, Any] = {"tickCount": 6}
+    marks: dict[str, Any] = {"tickCount": 6, "format": ".6~g"}
+    names = categories_of(bundle.columns[axis.column])
+    if bins.scale == "whole" and names:
+        marks = {"values": [int(code) for code in names], "format": "d"}
+        # JSON is an expression of Vega too, so that words of strangers stay words.
+        marks["labelExpr"] = f"({json.dumps(names)})[datum.label]"
     if bins.scale == "symlog":
         options |= {"type": "symlog", "constant": symlog_unit(low, high)}
-        marks = {"values": _symlog_ticks(low, high)}
+        marks = {"values": _symlog_ticks(low, high), "format": ".6~g"}
     return {
         "title": _title(bundle, axis.column),
         "scale": alt.Scale(**options),
-        "axis": alt.Axis(format=".6~g", labelOverlap=True, **marks),
+        "axis": alt.Axis(labelOverlap=True, **marks),
     }
 
 
@@ -228,7 +238,7 @@ def _map(
             x2="x2",
             y=alt.Y("y:Q", **axes[1]),
             y2="y2",
-            color=alt.Color("value:Q", scale=scale, title=title, legend=alt.Legend(titleLimit=0)),
+            color=alt.Color("value:Q", scale=scale, title=title, legend=_BAR),
         )
     )
     layers = [cells]
@@ -243,8 +253,18 @@ def _map(
             .mark_rule(color=_BLACK, strokeDash=dash, strokeWidth=1.5)
             .encode(x="x:Q", x2="x2", y="y:Q", y2="y2")
         )
+    if chart.statistic == "best" and len(frame):
+        layers.append(_best_sample(frame))
     layers += _ends(chart, filters)
     return alt.layer(*layers).properties(width=300, height=240).resolve_scale(color="independent")
+
+
+def _best_sample(frame: pd.DataFrame) -> alt.Chart:
+    """Mark the cell with the best sampled point."""
+    best = frame.loc[[frame["value"].idxmin()]]
+    place = best.assign(x=(best["x"] + best["x2"]) / 2, y=(best["y"] + best["y2"]) / 2)
+    star = alt.Chart(place).mark_point(shape=_STAR, size=60, filled=True, color=_ORANGE, opacity=1)
+    return star.encode(x="x:Q", y="y:Q")
 
 
 def _shown(bundle: Bundle, chart: Chart, tables: dict[str, Any]) -> tuple[Any, alt.Scale, str]:
@@ -253,8 +273,7 @@ def _shown(bundle: Bundle, chart: Chart, tables: dict[str, Any]) -> tuple[Any, a
         return value, alt.Scale(scheme="cividis", zero=False), _another(bundle, chart)
     if chart.statistic == "best":
         scale = alt.Scale(scheme="cividis", domain=[_DEEPEST, 0], clamp=True)
-        legend = "solid 68.27 % (2.30), dashed 95.45 % (6.18)"
-        return value, scale, f"{_TITLES['best']}; {legend}"
+        return value, scale, f"{_TITLES['best']}; solid 68.27 %, dotted 95.45 %"
     if chart.statistic == "excluded":
         scale = alt.Scale(scheme="cividis", domain=[0, 1])
         return value, scale, f"fraction, {_title(bundle, str(chart.column))}"
@@ -266,8 +285,9 @@ def _shown(bundle: Bundle, chart: Chart, tables: dict[str, Any]) -> tuple[Any, a
     return value, alt.Scale(scheme="cividis", type="log", domain=domain), _TITLES[chart.statistic]
 
 
-def _regions(chart: Chart, tables: dict[str, Any]) -> list[tuple[Any, str, list[int]]]:
-    dashes = ([1, 0], [5, 4])
+def _regions(chart: Chart, tables: dict[str, Any]) -> list[tuple[Any, str, list[float]]]:
+    # Dashes begin anew at each bin.
+    dashes: tuple[list[float], ...] = ([1, 0], [1.5, 2.5])
     if chart.statistic == "best":
         return [
             (tables["best"] <= level, name, dash)

@@ -32,8 +32,9 @@ _STATISTICS: dict[Statistic, str] = {
     "largest": "largest of another column",
 }
 _MOST = 24
+_NEW = -1
 _SCALES: dict[Scale | None, str] = {
-    None: "as stated",
+    None: "as the column states",
     "linear": "linear",
     "log": "logarithmic",
     "symlog": "symmetric logarithm",
@@ -144,11 +145,11 @@ def manage_charts(bundle: Bundle, browse: Browse) -> Browse | None:
     with st.popover("Charts", icon=":material/add_chart:"):
         which = st.selectbox(
             "Chart",
-            [None, *drawn],
-            format_func=lambda p: "a new one" if p is None else _named(bundle, browse.charts[p], p),
+            [_NEW, *drawn],
+            format_func=lambda p: "a new one" if p == _NEW else _named(bundle, browse.charts[p], p),
             key="chart to change",
         )
-        known = None if which is None else browse.charts[which]
+        known = None if which == _NEW else browse.charts[which]
         mark = f"{which} {hash(known)}"
         names = list(columns)
         axes = known.axes if known else (Axis(names[0]),)
@@ -163,14 +164,15 @@ def manage_charts(bundle: Bundle, browse: Browse) -> Browse | None:
             return Panel("histogram" if y is None else "map", both, statistic, column)
 
         charts, full = list(browse.charts), len(browse.charts) >= _MOST
-        if which is None:
+        if which == _NEW:
             given, less = st.button("Add chart", type="primary", disabled=full), False
         else:
             given = st.button("Change chart", type="primary")
             less = st.button("Remove chart", disabled=len(charts) < 2)
-    place = len(charts) if which is None else which
+    place = len(charts) if which == _NEW else which
     if given:
         charts[place : place + 1] = [made()]
+        st.toast(f"Chart {place + 1} is drawn below")
     elif less:
         charts.pop(place)
     return replace(browse, charts=tuple(charts)) if given or less else None
@@ -192,13 +194,15 @@ def _axis_boxes(bundle: Bundle, which: str, axis: Axis, names: list[str], mark: 
     )
     scales = list(_SCALES)
     left, right = st.columns(2)
-    scale = left.selectbox(
+    # None among the options would be shown as nothing chosen.
+    chosen = left.selectbox(
         f"Scale of {which}",
-        scales,
+        range(len(scales)),
         index=scales.index(axis.scale) if axis.scale in scales else 0,
-        format_func=lambda s: _SCALES[s],
+        format_func=lambda at: _SCALES[scales[at]],
         key=f"{which} scale {mark}",
     )
+    scale = scales[chosen]
     n = right.number_input(f"Bins of {which}", 1, 250, axis.n, key=f"{which} bins {mark}")
     ends = [
         box.text_input(

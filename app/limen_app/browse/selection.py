@@ -163,7 +163,8 @@ def _downloads(here: Visit, browser: Browser, browse: Browse, rows: int) -> None
             f"More than {MOST_BYTES // 1_000_000} MB are not made here: use the command under Code."
         )
     st.caption(
-        "A sub-bundle names this bundle as its parent, with the condition; models stay with it."
+        "A sub-bundle names this bundle as its parent, with the condition. Models are not copied: "
+        "they were judged on all rows."
     )
 
 

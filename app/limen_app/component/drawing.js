@@ -138,6 +138,10 @@ function drawHistogram(canvas, width, chart, now, all, theme, options) {
       pen.fillRect(left[k], floor - 7, broad, 7);
       continue;
     }
+    // Of the chart that is filtered itself, what does not pass is pale: its own shape stays.
+    const middle = (left[k] + right[k]) / 2, at = (middle - box.x) / box.w;
+    const out = chart.span && (at < chart.span[0] || at > chart.span[1]) !== chart.inverted;
+    pen.globalAlpha = out ? 0.4 : 1;
     if (added) {
       pen.fillStyle = theme.ghost;
       pen.fillRect(left[k], up(value(all, k)), broad, floor - up(value(all, k)));
@@ -170,13 +174,13 @@ function drawHistogram(canvas, width, chart, now, all, theme, options) {
       for (const [tables, colour, thick] of drawn) {
         const found = wilson(tables.hits.data[k + 2], tables.labelled.data[k + 2]);
         if (!found) continue;
-        const middle = (left[k] + right[k]) / 2;
         pen.fillStyle = colour;
         pen.fillRect(middle - thick / 2, up(found[2]), thick, Math.max(1, up(found[1]) - up(found[2])));
         pen.fillRect(left[k], up(found[0]) - 1, broad, 2);
       }
     }
   }
+  pen.globalAlpha = 1;
   if (kind === "best") {
     LEVELS[1].forEach((level, place) => {
       pen.strokeStyle = theme.accent;
@@ -267,7 +271,8 @@ function drawMap(canvas, width, chart, now, all, theme, axes) {
   if (kind === "weighted") limits = densest(data, [0.6827, 0.9545]).map((l) => (k) => data[k] >= l && data[k] > 0);
   if (limits) {
     limits.forEach((inside, place) => {
-      pen.setLineDash(place ? [5, 4] : []);
+      // Dashes begin anew at each bin.
+      pen.setLineDash(place ? [2, 3] : []);
       for (const [colour, width] of [["#FFFFFF", 3.5], ["#000000", 1.5]]) {
         pen.strokeStyle = colour;
         pen.lineWidth = width;

@@ -23,9 +23,15 @@ class Linked {
     this.reset = element("button", { type: "button", onclick: () => this.clear() }, "Reset all");
     this.charts = element("div", { class: "charts" });
     this.fault = element("div", { class: "fault", role: "alert", hidden: "" });
+    this.optionBoxes = {};
     const option = (name, text) => {
       const box = element("input", { type: "checkbox" });
-      box.addEventListener("change", () => { this.options[name] = box.checked; this.draw(); });
+      box.addEventListener("change", () => {
+        this.options[name] = box.checked;
+        this.draw();
+        this.tellPage("options", JSON.stringify(Object.keys(this.options).filter((key) => this.options[key])));
+      });
+      this.optionBoxes[name] = box;
       return element("label", {}, box, ` ${text}`);
     };
     const top = element("div", { class: "top" }, this.rows, this.badge, this.reset, option("log", "logarithmic counts"), option("fit", "scale to the selection"), this.state);
@@ -64,7 +70,12 @@ class Linked {
     const charts = JSON.stringify([data.url, data.charts, data.columns]);
     const moved = this.revision !== data.revision;
     this.revision = data.revision;
-    if (moved) this.filters = { ...data.filters };
+    if (moved) {
+      this.filters = { ...data.filters };
+      for (const name of Object.keys(this.options)) {
+        this.options[name] = this.optionBoxes[name].checked = (data.options || []).includes(name);
+      }
+    }
     if (charts !== this.drawnCharts) {
       this.drawnCharts = charts;
       this.recent.clear();
@@ -285,7 +296,7 @@ class Linked {
   finish() {
     this.drawChips();
     this.refresh(false);
-    this.tellPage(JSON.stringify(this.filters));
+    this.tellPage("filters", JSON.stringify(this.filters));
   }
 
   counted(selected, rows, sampled, moving) {
@@ -394,7 +405,7 @@ export default function (component) {
   let linked = mounted.get(parentElement);
   if (!linked) {
     const root = parentElement.querySelector(".limen-root");
-    linked = new Linked(root, (text) => linked.send("filters", text));
+    linked = new Linked(root, (name, text) => linked.send(name, text));
     mounted.set(parentElement, linked);
   }
   linked.send = setStateValue;

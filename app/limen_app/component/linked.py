@@ -37,7 +37,11 @@ def _component() -> Any:
 
 
 def linked_charts(
-    data: dict[str, Any], *, key: str, on_filters: Callable[[], None] | None = None
+    data: dict[str, Any],
+    *,
+    key: str,
+    on_filters: Callable[[], None] | None = None,
+    on_options: Callable[[], None] | None = None,
 ) -> Any:
     """
     Mount the linked charts.
@@ -46,20 +50,23 @@ def linked_charts(
     ----------
     data : dict
         ``url`` of the tables, ``rows`` of the scan, ``preview`` (number of rows above which a
-        sample comes first), ``charts``, ``columns`` (title, unit, categories), ``filters``, and
-        ``revision``, which grows when the filters were changed outside.
+        sample comes first), ``charts``, ``columns`` (title, unit, categories), ``filters``,
+        ``options``, and ``revision``, which grows when these were changed outside.
     key : str
     on_filters : callable, optional
         Called when the filters were changed in the charts.
+    on_options : callable, optional
+        Called when it was changed how all charts are drawn.
 
     Returns
     -------
     ComponentResult
-        Its state ``filters`` holds the filters as `read_request` takes them.
+        Its state ``filters`` holds the filters as `read_request` takes them, ``options`` a list.
     """
     return _component()(
         data=data,
         key=key,
         height="content",
         on_filters_change=on_filters or (lambda: None),
+        on_options_change=on_options or (lambda: None),
     )

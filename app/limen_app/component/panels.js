@@ -37,6 +37,12 @@ class Panel {
     return this.axes.map((axis) => this.titled(axis.column)).reverse().join(" against ");
   }
 
+  // Which axis is which, where there are two.
+  get heading() {
+    const [x, y] = this.axes.map((axis) => this.titled(axis.column));
+    return y === undefined ? x : `↑ ${y} against → ${x}`;
+  }
+
   build() {
     const { owner } = this;
     const said = STATISTICS[this.statistic].said(this.spec.told);
@@ -61,7 +67,7 @@ class Panel {
     this.details.addEventListener("toggle", () => this.fillTable());
     this.figure = element(
       "figure", { class: this.wide ? "map" : "histogram", "data-chart": this.spec.id },
-      element("figcaption", {}, element("b", {}, this.title), element("span", { class: "statistic" }, said)),
+      element("figcaption", {}, element("b", {}, this.heading), element("span", { class: "statistic" }, said)),
       this.canvas, this.legend, this.note, this.boxes, this.fault, this.details,
     );
     new Brush(this);
@@ -147,6 +153,8 @@ class Panel {
       ? new Set(this.ruler.edges.slice(0, -1).map((e) => Math.round(e + 0.5)).filter((v) => filter.values.includes(v) !== Boolean(filter.inverted)))
       : null;
     const told = { ruler: this.ruler, yRuler: this.yRuler, statistic: this.statistic, edges: this.drawnAxes[0].edges, chosen };
+    told.span = this.wide ? null : this.ruler.span(filter);
+    told.inverted = Boolean(filter && filter.inverted);
     this.box = this.wide
       ? drawMap(this.canvas, this.width, told, this.now, this.all, owner.theme, this.drawnAxes)
       : drawHistogram(this.canvas, this.width, told, this.now, this.all || this.now, owner.theme, owner.options);
@@ -207,7 +215,7 @@ class Panel {
       return `From below: ${one} (orange, striped), ${zero} (blue), without a label (dark). Pale: without filters. ${empty}`;
     }
     if (STATISTICS[this.statistic].figures) return `Of finite values, of samples only. Grey: without filters. ${empty}`;
-    return this.wide ? `Grey: only rows that do not pass. ${empty}` : `Grey: without filters. ${empty}`;
+    return this.wide ? `Colours: logarithm of the rows. Grey: only rows that do not pass. ${empty}` : `Grey: without filters. ${empty}`;
   }
 
   outside() {

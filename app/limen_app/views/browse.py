@@ -16,7 +16,7 @@ from limen_app.browse.managing import manage_charts, manage_filters
 from limen_app.browse.selection import show_selection
 from limen_app.component import TABLES_PATH, browsers_of, linked_charts, read_filters
 from limen_app.library import one_message
-from limen_app.restoring import filter_document
+from limen_app.restoring import filter_document, read
 from limen_app.showing import safe
 from limen_app.state import Browse
 from limen_app.visiting import Visit, fault, origin, remember, share, visit
@@ -53,10 +53,10 @@ def show(library: Library) -> None:
 def _restore(here: Visit) -> None:
     """Take what the link says; else go on with what was there before."""
     given, known = here.state.browse, _slot(here) in st.session_state
-    if known and not (here.fresh and (given.filters or given.charts)):
+    if known and not (here.fresh and (given.filters or given.charts or given.options)):
         return
     charts = given.charts or first_panels(here.bundle)
-    _keep(here, Browse(given.filters, charts))
+    _keep(here, replace(given, charts=charts))
 
 
 def _slot(here: Visit) -> str:
@@ -98,6 +98,12 @@ def _charts(here: Visit) -> None:
             found = read_filters(json.loads(told), bundle)
             st.session_state[_slot(here)] = replace(_known(here), filters=found)
 
+    def take_options() -> None:
+        told = getattr(st.session_state.get(key), "options", None)
+        if told:
+            found, _ = read({"options": json.loads(told)}, bundle)
+            st.session_state[_slot(here)] = replace(_known(here), options=found.get("options", ()))
+
     names = [axis["column"] for chart in charts for axis in chart["axes"]]
     linked_charts(
         {
@@ -107,10 +113,12 @@ def _charts(here: Visit) -> None:
             "charts": charts,
             "columns": column_documents(bundle, [*names, *browse.filters]),
             "filters": {name: filter_document(one) for name, one in browse.filters.items()},
+            "options": list(browse.options),
             "revision": st.session_state.get(f"revision {here.key}", 0),
         },
         key=key,
         on_filters=take,
+        on_options=take_options,
     )
 
 

@@ -258,7 +258,12 @@ class Bins:
             edges = np.sign(even) * unit * np.expm1(np.abs(even))
         else:
             scale, edges = "linear", np.linspace(start, end, n + 1)
+        # Edges are read and typed by people: no tail of sixteen digits.
+        short = np.array([float(f"{edge:.12g}") for edge in edges])
+        short[0], short[-1] = start, end
         edges[0], edges[-1] = start, end
+        if (np.diff(short) > 0).all():
+            edges = short
         unique = np.unique(edges)
         if unique.size < edges.size:
             return cls("linear", _widened(unique[[0, -1]] if unique.size > 1 else unique))
