@@ -318,13 +318,16 @@ def parallel(frame: pd.DataFrame, order: Sequence[str], colour: str | None) -> A
     base = alt.Chart(frame).mark_line(strokeWidth=1, opacity=0.25)
     kinds: dict[str, Any] = {}
     if colour is not None:
-        kinds["color"] = alt.Color(
-            "label:N", title=colour, scale=alt.Scale(range=["#0072B2", "#E69F00", "#999999"])
-        )
-        kinds["strokeDash"] = alt.StrokeDash("label:N", title=colour)
+        below = alt.Legend(orient="bottom", titleLimit=0, labelLimit=0)
+        colours = alt.Scale(range=["#0072B2", "#E69F00", "#999999"])
+        kinds["color"] = alt.Color("label:N", title=colour, scale=colours, legend=below)
+        kinds["strokeDash"] = alt.StrokeDash("label:N", title=colour, legend=below)
     return base.encode(
         x=alt.X(
-            "axis:N", sort=list(order), title=None, axis=alt.Axis(labelAngle=-20, labelLimit=320)
+            "axis:N",
+            sort=list(order),
+            title=None,
+            axis=alt.Axis(labelAngle=-20, labelLimit=320, labelOverlap=False),
         ),
         y=alt.Y("place:Q", title="place along the axis", scale=alt.Scale(domain=[0, 1])),
         detail="row:N",

@@ -82,9 +82,13 @@ def _parallel(here: Visit, browser: Browser, browse: Browse) -> None:
     if len(names) < 2:
         st.caption("Choose two axes or more.")
         return
+    ranked = st.checkbox(
+        "by rank", help="Equal shares of all rows along each axis: a long tail does not squeeze it."
+    )
     found = browser.spread_rows(browse.filters, _LINES)
-    titles = [_axis_title(browser, here, name) for name in names]
-    places = [browser.places(Axis(name), found) for name in names]
+    axes = [Axis(name, 250, "quantile") if ranked else Axis(name) for name in names]
+    titles = [_axis_title(browser, here, axis) for axis in axes]
+    places = [browser.places(axis, found) for axis in axes]
     frame = pd.DataFrame(
         {
             "row": np.tile(found, len(names)),
@@ -102,16 +106,17 @@ def _parallel(here: Visit, browser: Browser, browse: Browse) -> None:
         title = plain(here.bundle.columns[label].title)
     st.altair_chart(parallel(frame, titles, title), width="stretch")
     st.caption(
-        f"{len(found):,} of the selected rows, spread over the scan, each at the place of its bin. "
+        f"{len(found):,} of the selected rows, spread over the scan, each at the place of its bin"
+        f"{' among all rows' if ranked else ''}. "
         "The density of lines is that of the sampling."
     )
 
 
-def _axis_title(browser: Browser, here: Visit, name: str) -> str:
-    fine, _ = browser.fine(Axis(name))
-    column = here.bundle.columns[name]
-    unit = "" if column.unit == "1" else f" {plain(column.unit)}"
-    return f"{plain(column.title)} ({fine.edges[0]:.3g} to {fine.edges[-1]:.3g}{unit})"
+def _axis_title(browser: Browser, here: Visit, axis: Axis) -> str:
+    fine, _ = browser.fine(axis)
+    unit = here.bundle.columns[axis.column].unit
+    ends = f"{fine.edges[0]:.3g} to {fine.edges[-1]:.3g}"
+    return f"{axis.column} ({ends}{'' if unit == '1' else f' {plain(unit)}'})"
 
 
 def footer(here: Visit, browse: Browse, rows: int) -> list[str]:
