@@ -131,6 +131,57 @@ def test_a_logarithmic_parameter_has_steps_of_its_logarithm(opened: Open, wide: 
     assert float(app.text_input(key=key).value) == float(app.query_params["p.h"]) == low
 
 
+def end_of(app: Any, name: str, end: str) -> Any:
+    """Give the box of an end of an axis."""
+    return app.text_input(key=f"range {KEY} {name} {end}")
+
+
+def test_a_part_of_an_axis_is_drawn_in_full_and_shared(opened: Open, wide: Path) -> None:
+    app = opened("slices", wide, **at(POINT, x="m,g", r__m="400~700"))
+    assert [end_of(app, "m", end).value for end in ("from", "to")] == ["400", "700"]
+    assert "White cross: the point held." in said(app)
+    end_of(app, "m", "from").set_value("0.65 TeV").run()
+    assert app.query_params["r.m"] == "650~700"
+    assert "no cross" in said(app)
+    end_of(app, "g", "to").set_value("7").run()
+    assert "g is drawn within its trained range" in said(app)
+    app.selectbox(key=f"axis x {KEY}").set_value("h").run()
+    assert "r.m" not in app.query_params
+    app.selectbox(key=f"axis x {KEY}").set_value("m").run()
+    assert app.query_params["r.m"] == "650~700"
+    for end in ("from", "to"):
+        end_of(app, "m", end).set_value("").run()
+    assert "r.m" not in app.query_params
+    assert not app.exception
+
+
+@pytest.mark.parametrize("typed", ["abc", "800", "9 TeV", "nan", "699.9999999"])
+def test_ends_that_cannot_be_drawn_leave_the_picture(opened: Open, wide: Path, typed: str) -> None:
+    app = opened("slices", wide, **at(POINT, x="m,g", r__m="400~700"))
+    end_of(app, "m", "from").set_value(typed).run()
+    assert not app.exception
+    assert len(app.error) == 1
+    assert "x axis, m:" in app.error[0].value
+    assert "the picture is as it was" in app.error[0].value
+    assert app.query_params["r.m"] == "400~700"
+
+
+def test_a_part_of_a_slice_is_what_the_model_says_there(wide: Path) -> None:
+    predictor = open_bundle(wide).predictor("region")
+    ranges = {"m": (400.0, 700.0), "h": (0.1, 1.0)}
+    drawn = slicing.plane(predictor, POINT, ("m", "h"), 7, ranges=ranges)
+    np.testing.assert_allclose(drawn.x, np.linspace(400, 700, 7))
+    np.testing.assert_allclose(drawn.y, np.geomspace(0.1, 1, 7))
+    one = predictor.one({"m": drawn.x[2], "g": POINT["g"], "h": drawn.y[5]})
+    assert drawn.value[5, 2] == pytest.approx(one.probability, abs=1e-6)
+    scan = published.read_published(open_bundle(wide), predictor)
+    near = published.slab(scan, predictor, POINT, ("m", "h"), most=20, ranges=ranges)
+    assert len(near.rows) == 20
+    for name, (low, high) in ranges.items():
+        assert (near.along[name] > low - 0.01).all()
+        assert (near.along[name] < high + 0.01).all()
+
+
 def link_to(app: Any, label: str) -> ViewState:
     """Give the state that a link of a page opens."""
     query = next(one.proto.query_string for one in app.get("page_link") if one.proto.label == label)

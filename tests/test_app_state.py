@@ -22,6 +22,7 @@ FULL = ViewState(
     model="region",
     point={"m": 550.0, "g": 0.1 + 0.2},
     axes=("m", "g"),
+    ranges={"m": (-0.1, 0.1 + 0.2)},
     browse=Browse(
         filters={
             "m": Range(100.0, None),
@@ -82,6 +83,7 @@ def test_the_same_state_gives_the_same_bytes() -> None:
         model="region",
         point={"g": 0.1 + 0.2, "m": 550},
         axes=("m", "g"),
+        ranges=FULL.ranges,
         browse=Browse(dict(reversed(FULL.browse.filters.items())), FULL.browse.charts),
     )
     assert swapped.link() == FULL.link()
@@ -118,6 +120,8 @@ def test_a_stale_link_opens_what_it_can_and_says_the_rest(trained: Path) -> None
         "f.renamed": "0~1",
         "f.xsec": "9~1",
         "x": "m,renamed",
+        "r.m": "200~300.5",
+        "r.renamed": "0~1",
         "c": "histogram:m;pie:m;histogram:renamed",
         "what": "ever",
         "embed": "true",
@@ -126,7 +130,7 @@ def test_a_stale_link_opens_what_it_can_and_says_the_rest(trained: Path) -> None
     assert state.point == {"m": 550.0}
     assert state.model == ""
     assert state.browse == Browse({"g": Range(0.0, 0.5)}, (Panel("histogram", (Axis("m"),)),))
-    assert state.axes == ("m",)
+    assert (state.axes, state.ranges) == (("m",), {"m": (200.0, 300.5)})
     said = " ".join(dropped)
     for part in ("'what'", "'gone'", "'renamed'", "has changed", "xsec", "Chart 2"):
         assert part in said
@@ -151,6 +155,10 @@ def test_a_link_to_the_bundle_as_it_is_says_nothing_of_changes(trained: Path) ->
         {"f.m": "1~2~3"},
         {"f.m": "nan~"},
         {"x": "m,g,xsec"},
+        {"r.m": "300~200"},
+        {"r.m": "200"},
+        {"r.m": "200~inf"},
+        {"r.m": "~300"},
         {"c": "histogram:m,x"},
         {"c": "histogram:m,1000"},
         {"c": "map:m"},
@@ -194,13 +202,14 @@ def test_hostile_values_in_a_session_file_are_left_out(trained: Path) -> None:
         "filters": {"m": {"low": []}, "g": {"values": [{}]}, "xsec": 3},
         "charts": [{"kind": ["map"], "axes": 3}, 7, {"kind": "map", "axes": [1, 2]}],
         "axes": {"a": 1},
+        "ranges": {"m": [1, True], "g": "ab", "xsec": [2, 1], "<b>": [1, 2]},
         "model": ["region"],
         "more": None,
     }
     text = json.dumps(document)
     state, dropped = ViewState.from_json(text, open_bundle(trained))
     assert state == ViewState(page="browse", bundle="toy@1.0.0")
-    assert len(dropped) >= 10
+    assert len(dropped) >= 14
 
 
 def test_the_bundle_of_a_link_is_known_before_it_is_open() -> None:

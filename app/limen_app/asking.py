@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["by_flip", "flips_of", "line_of", "plane_of", "published_of", "slab_of"]
 
 Point = Mapping[str, float]
+Ranges = Mapping[str, tuple[float, float]]
 
 
 # A plane is half a megabyte; the published rows of a large scan are a hundred.
@@ -30,6 +31,10 @@ def _asked(library: Library, key: str, predictor: Predictor, point: Point, *more
     return library.digest(key), predictor.card.name, values, more
 
 
+def _fixed(ranges: Ranges | None) -> Any:
+    return tuple(sorted((ranges or {}).items()))
+
+
 def line_of(library: Library, key: str, predictor: Predictor, point: Point, name: str) -> Line:
     """Give a slice along one parameter, as `limen_app.slicing.line`."""
     asked = _asked(library, key, predictor, point, "line", name)
@@ -37,12 +42,17 @@ def line_of(library: Library, key: str, predictor: Predictor, point: Point, name
 
 
 def plane_of(
-    library: Library, key: str, predictor: Predictor, point: Point, names: tuple[str, str]
+    library: Library,
+    key: str,
+    predictor: Predictor,
+    point: Point,
+    names: tuple[str, str],
+    ranges: Ranges | None = None,
 ) -> Plane:
     """Give a slice over two parameters, as `limen_app.slicing.plane`."""
     held = {**point, names[0]: 0.0, names[1]: 0.0}
-    asked = _asked(library, key, predictor, held, "plane", names)
-    return _answers.get(asked, lambda: plane(predictor, point, names))
+    asked = _asked(library, key, predictor, held, "plane", names, _fixed(ranges))
+    return _answers.get(asked, lambda: plane(predictor, point, names, ranges=ranges))
 
 
 def flips_of(library: Library, key: str, predictor: Predictor, point: Point) -> list[Flip]:
@@ -70,9 +80,12 @@ def slab_of(
     point: Point,
     axes: Sequence[str],
     most: int = 200,
+    ranges: Ranges | None = None,
 ) -> Slab:
     """Give the published points near a slice, as `limen_app.published.slab`."""
     held = {**point, **dict.fromkeys(axes, 0.0)}
-    asked = _asked(library, key, predictor, held, "slab", tuple(axes), most)
+    asked = _asked(library, key, predictor, held, "slab", tuple(axes), most, _fixed(ranges))
     published = published_of(library, key, predictor)
-    return _answers.get(asked, lambda: slab(published, predictor, point, axes, most=most))
+    return _answers.get(
+        asked, lambda: slab(published, predictor, point, axes, most=most, ranges=ranges)
+    )

@@ -2,9 +2,9 @@
 Links: the plain values of a view as the query of an address, and back.
 
 ``b`` bundle, ``m`` model, ``d`` beginning of the manifest's SHA-256, ``p.NAME`` a value of the
-point, ``x`` the axes, ``f.NAME`` a filter (``low~high``, an end left out is open, ``)`` leaves the
-upper end out of the range, ``!`` inverts; ``0,1`` are categories), ``c`` the charts, ``o`` how
-they are drawn.
+point, ``x`` the axes, ``r.NAME`` the ends of one (``low~high``), ``f.NAME`` a filter (the same, an
+end left out is open, ``)`` leaves the upper end out of the range, ``!`` inverts; ``0,1`` are
+categories), ``c`` the charts.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ def to_query(document: Mapping[str, Any]) -> dict[str, str]:
         query[f"p.{name}"] = _number(value)
     if document.get("axes"):
         query["x"] = ",".join(document["axes"])
+    for name, ends in document.get("ranges", {}).items():
+        query[f"r.{name}"] = "~".join(map(_number, ends))
     for name, one in document.get("filters", {}).items():
         query[f"f.{name}"] = _filter_text(one)
     if document.get("charts"):
@@ -107,6 +109,9 @@ def from_query(parameters: Mapping[str, Any]) -> tuple[Document, list[str]]:
                 found["charts"] = [_chart(part) for part in text.split(";")]
             elif dot and head == "p":
                 found.setdefault("point", {})[name] = _read_number(text)
+            elif dot and head == "r":
+                low, high = map(_read_number, text.split("~"))
+                found.setdefault("ranges", {})[name] = [low, high]
             elif dot and head == "f":
                 found.setdefault("filters", {})[name] = _filter(text)
             elif not key.startswith("embed"):

@@ -118,6 +118,7 @@ def slab(
     axes: Sequence[str],
     *,
     most: int = 200,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> Slab:
     """
     Find the published points nearest to a slice.
@@ -132,6 +133,8 @@ def slab(
         Parameters along the axes, which may have any value in their ranges.
     most : int
         How many points at most.
+    ranges : mapping of str to (float, float), optional
+        Between which ends an axis is drawn; points beyond are left out.
 
     Returns
     -------
@@ -142,7 +145,11 @@ def slab(
     low, high = predictor.domain.low, predictor.domain.high
     width = np.where(high > low, high - low, 1.0)
     others = [at for at, name in enumerate(names) if name not in axes]
-    known = np.flatnonzero(np.isfinite(published.target))
+    drawn = np.isfinite(published.target)
+    for at, (first, last) in ((names.index(name), ends) for name, ends in (ranges or {}).items()):
+        drawn &= published.X[:, at] >= (first - low[at]) / width[at]
+        drawn &= published.X[:, at] <= (last - low[at]) / width[at]
+    known = np.flatnonzero(drawn)
     here = np.array([point[names[at]] for at in others], dtype=np.float64)
     far = np.zeros(len(known), dtype=np.float32)
     for at, value in zip(others, here, strict=True):

@@ -73,9 +73,9 @@ def read(document: Mapping[str, Any], bundle: Bundle | None) -> tuple[Document, 
     Returns
     -------
     (dict, list of str)
-        Those of ``page``, ``bundle``, ``model``, ``digest``, ``point``, ``axes``, ``filters`` and
-        ``charts`` (each the parameters of a panel) that there are; a sentence for each thing left
-        out.
+        Those of ``page``, ``bundle``, ``model``, ``digest``, ``point``, ``axes``, ``ranges``,
+        ``filters`` and ``charts`` (each the parameters of a panel) that there are; a sentence for
+        each thing left out.
     """
     reader = _Reader(bundle)
     found: Document = {}
@@ -104,6 +104,7 @@ class _Reader:
         self.parts: dict[str, Callable[[Any], Any]] = {
             "point": self._point,
             "axes": self._axes,
+            "ranges": self._ranges,
             "filters": self._filters,
             "charts": self._charts,
             "options": self._options,
@@ -155,6 +156,26 @@ class _Reader:
             self.drop(f"{known[0]} is on both axes; one of them was left out.")
             known = known[:1]
         return known
+
+    def _ranges(self, value: Any) -> dict[str, tuple[float, float]]:
+        if not isinstance(value, Mapping):
+            self.drop(f"The ranges are {quoted(value)} and were left out.")
+            return {}
+        kept: dict[str, tuple[float, float]] = {}
+        for name in sorted(value, key=str):
+            if not self._known(name, "its range"):
+                continue
+            ends = value[name]
+            whole = isinstance(ends, list | tuple) and len(ends) == 2
+            low, high = map(_finite, ends) if whole else (None, None)
+            if low is None or high is None or not low < high:
+                self.drop(
+                    f"The range of {name} is {quoted(ends)}, allowed are two numbers, the lower "
+                    "one first; left out."
+                )
+            else:
+                kept[name] = (low, high)
+        return kept
 
     def _filters(self, value: Any) -> dict[str, Filter]:
         if not isinstance(value, Mapping):

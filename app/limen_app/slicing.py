@@ -6,7 +6,7 @@ A slice is not a profile: nothing is maximised over the other parameters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,20 @@ from limen.prediction import VERDICTS
 if TYPE_CHECKING:
     from limen.prediction import Predictor
 
-__all__ = ["Line", "Plane", "boundary", "ends", "line", "places", "plane", "position"]
+__all__ = [
+    "Line",
+    "Plane",
+    "boundary",
+    "clipped",
+    "ends",
+    "line",
+    "places",
+    "plane",
+    "position",
+]
+
+# Models round their inputs to 32 bits: over a narrower range they could not tell all places apart.
+_NARROWEST = 1e-5
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int8]
@@ -74,6 +87,11 @@ class Plane:
     upper: Floats
     verdict: Codes
 
+    def holds(self, point: Mapping[str, float]) -> bool:
+        """Tell whether a point lies between the ends of both axes."""
+        ends = zip(self.names, (self.x, self.y), strict=True)
+        return all(values[0] <= point[name] <= values[-1] for name, values in ends)
+
     def shares(self) -> dict[str, float]:
         """Give the share of the cells by verdict, those that occur."""
         counts = np.bincount(self.verdict.ravel(), minlength=len(VERDICTS))
@@ -120,16 +138,45 @@ def ends(predictor: Predictor, name: str) -> tuple[float, float]:
     return float(predictor.domain.low[at]), float(predictor.domain.high[at])
 
 
-def places(predictor: Predictor, name: str, n: int) -> Floats:
+def clipped(predictor: Predictor, name: str, low: float, high: float) -> tuple[float, float]:
     """
-    Give values over the trained range of an input: as it is scaled, or its categories.
+    Give the part of a range that lies within the trained one.
+
+    Raises
+    ------
+    ColumnError
+        If there is none, or hardly any.
+    """
+    first, last = ends(predictor, name)
+    kept = max(low, first), min(high, last)
+    if not kept[1] - kept[0] > _NARROWEST * max(abs(kept[0]), abs(kept[1])):
+        raise ColumnError(
+            f"found {low:g} to {high:g}, allowed a part of {first:g} to {last:g}, which the model "
+            "was trained on, the lower end first"
+        )
+    return kept
+
+
+def places(
+    predictor: Predictor, name: str, n: int, span: tuple[float, float] | None = None
+) -> Floats:
+    """
+    Give values over a range of an input: as it is scaled, or its categories.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    name : str
+    n : int
+    span : (float, float), optional
+        The range, the trained one by default.
 
     Returns
     -------
     ndarray, shape (n,) or (categories,)
     """
     column = predictor.inputs[position(predictor, name)]
-    low, high = ends(predictor, name)
+    low, high = ends(predictor, name) if span is None else span
     if column.categories:
         codes = sorted(map(float, column.categories))
         return np.array([code for code in codes if low <= code <= high] or codes)
@@ -180,7 +227,12 @@ def line(predictor: Predictor, point: Mapping[str, float], name: str, n: int = 2
 
 
 def plane(
-    predictor: Predictor, point: Mapping[str, float], names: tuple[str, str], n: int = 100
+    predictor: Predictor,
+    point: Mapping[str, float],
+    names: tuple[str, str],
+    n: int = 100,
+    *,
+    ranges: Mapping[str, Sequence[float]] | None = None,
 ) -> Plane:
     """
     Ask a model over two parameters.
@@ -193,7 +245,9 @@ def plane(
     names : (str, str)
         Along x and y.
     n : int
-        Number of values over each trained range.
+        Number of values over each range.
+    ranges : mapping of str to (float, float), optional
+        Ends of an axis, in its unit; the trained range by default.
 
     Returns
     -------
@@ -207,7 +261,8 @@ def plane(
     first, second = (position(predictor, name) for name in names)
     if first == second:
         raise ColumnError(f"axes: found {names[0]} twice, allowed two different ones; change one")
-    x, y = (places(predictor, name, n) for name in names)
+    asked = {name: (float(low), float(high)) for name, (low, high) in (ranges or {}).items()}
+    x, y = (places(predictor, name, n, asked.get(name)) for name in names)
     X = np.tile(_row(predictor, point), (len(x) * len(y), 1))
     X[:, first], X[:, second] = np.tile(x, len(y)), np.repeat(y, len(x))
     verdict, numbers = predictor.outline(X)

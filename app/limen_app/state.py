@@ -107,6 +107,8 @@ class ViewState:
     axes : tuple of str
         The one or two parameters that are drawn along axes.
     browse : Browse
+    ranges : mapping of str to (float, float)
+        Ends of axes of a slice, by parameter; those that are not there end where training did.
     """
 
     page: str = "home"
@@ -116,6 +118,7 @@ class ViewState:
     point: Mapping[str, float] = field(default_factory=dict)
     axes: tuple[str, ...] = ()
     browse: Browse = field(default_factory=Browse)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_query(self) -> dict[str, str]:
         """
@@ -203,6 +206,7 @@ class ViewState:
             "digest": self.digest,
             "point": {name: float(self.point[name]) for name in sorted(self.point)},
             "axes": list(self.axes),
+            "ranges": {name: list(map(float, self.ranges[name])) for name in sorted(self.ranges)},
             "filters": {
                 name: restoring.filter_document(self.browse.filters[name])
                 for name in sorted(self.browse.filters)

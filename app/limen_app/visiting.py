@@ -206,6 +206,7 @@ def _completed(state: ViewState, key: str) -> ViewState:
         model=state.model or known.model,
         point=state.point or known.point,
         axes=state.axes or known.axes,
+        ranges=state.ranges if state.axes else known.ranges,
     )
 
 

@@ -68,8 +68,15 @@ def plane_chart(
         parts.append(_drawn(lines, [layer.name for layer in layers], x_axis, y_axis))
     if slab is not None and len(slab.rows):
         parts.append(_points_on_plane(first.predictor, plane.names, slab, x_axis, y_axis))
+    if plane.holds(point):
+        parts.append(_cross(plane, point).encode(x_axis, y_axis))
+    scales = {"color": "independent", "shape": "independent", "strokeDash": "independent"}
+    return alt.layer(*parts).resolve_scale(**scales).properties(height=600)
+
+
+def _cross(plane: Plane, point: Mapping[str, float]) -> alt.Chart:
     here = pd.DataFrame({"x": [point[plane.names[0]]], "y": [point[plane.names[1]]]})
-    cross = alt.Chart(here).mark_point(
+    return alt.Chart(here).mark_point(
         aria=False,
         shape="cross",
         size=160,
@@ -78,9 +85,6 @@ def plane_chart(
         strokeWidth=1.5,
         opacity=1,
     )
-    parts.append(cross.encode(x_axis, y_axis))
-    scales = {"color": "independent", "shape": "independent", "strokeDash": "independent"}
-    return alt.layer(*parts).resolve_scale(**scales).properties(height=600)
 
 
 def _segments_table(found: Any) -> pd.DataFrame:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from limen.prediction import Predictor
     from limen_app.published import Slab
 
-__all__ = ["draw_slices", "link_profile", "offer_files", "slab_words", "state_of"]
+__all__ = ["cross_words", "draw_slices", "link_profile", "offer_files", "slab_words", "state_of"]
 
 Point = Mapping[str, float]
 
@@ -38,6 +38,13 @@ def slab_words(slab: Slab, total: int) -> str:
         f"differ from it by up to {100 * slab.thickness:.2g} % of each trained range, so they need "
         "not agree with it."
     )
+
+
+def cross_words(drawn: Plane, point: Point) -> str:
+    """Say what the white cross of a slice over two parameters is."""
+    if drawn.holds(point):
+        return "White cross: the point held."
+    return "The point held lies beyond the ends of the axes: there is no cross."
 
 
 def draw_slices(here: Visit, predictor: Predictor, point: Point) -> None:
@@ -69,7 +76,8 @@ def draw_slices(here: Visit, predictor: Predictor, point: Point) -> None:
         format_func=lambda n: choice(columns[n]) if n in columns else n,
     )
     axes = (x,) if y == others[0] else (x, y)
-    slab = slab_of(here.library, here.key, predictor, point, axes)
+    most = 200 if len(axes) == 1 else 50
+    slab = slab_of(here.library, here.key, predictor, point, axes, most)
     name = predictor.card.name
     drawn: Line | Plane
     if len(axes) == 1:
@@ -83,8 +91,9 @@ def draw_slices(here: Visit, predictor: Predictor, point: Point) -> None:
     else:
         drawn = plane_of(here.library, here.key, predictor, point, (x, y))
         data = {x: slab.along[x], y: slab.along[y], "published": slab.target, "row": slab.rows}
-    published = slab_words(slab, here.bundle.n_points)
-    words = f"A slice, not a profile: all other parameters are held. {published}"
+    words = "A slice, not a profile: all other parameters are held. "
+    words += f"{cross_words(drawn, point)} " if isinstance(drawn, Plane) else ""
+    words += slab_words(slab, here.bundle.n_points)
     kept = Slice(((predictor, drawn, name),), point, slab, words)
     label = f"Slice of {name} along {' and '.join(axes)}, all other parameters held"
     st.altair_chart(kept.chart(), width="stretch", alt=label)
@@ -140,4 +149,6 @@ def state_of(here: Visit, predictor: Predictor, point: Point, browse: Browse) ->
     """Give the state of the page Browse that goes with a point."""
     digest = here.library.digest(here.key)
     model = predictor.card.name
-    return ViewState("browse", here.key, model, digest, point, here.state.axes, browse)
+    return ViewState(
+        "browse", here.key, model, digest, point, here.state.axes, browse, here.state.ranges
+    )

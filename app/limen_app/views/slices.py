@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,8 @@ from limen_app.keeping import Slice
 from limen_app.library import one_message
 from limen_app.showing import number, safe
 from limen_app.slicing import Plane, boundary
-from limen_app.views.predict_slices import link_profile, offer_files, slab_words
-from limen_app.views.slices_form import benchmarks, choose_axes, fill, hold
+from limen_app.views.predict_slices import cross_words, link_profile, offer_files, slab_words
+from limen_app.views.slices_form import benchmarks, choose_axes, choose_ranges, fill, hold
 from limen_app.visiting import Visit, choose_model, fault, predictor_of, remember, share, visit
 from limen_app.wording import meaning
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from limen.prediction import Predictor
     from limen_app.library import Library
     from limen_app.published import Slab
+    from limen_app.state import ViewState
 
 __all__ = ["show"]
 
@@ -54,16 +54,18 @@ def _explore(here: Visit, predictor: Predictor) -> None:
     left, right = st.columns([3, 6], gap="medium")
     with left:
         axes = choose_axes(here, predictor)
+        ranges = choose_ranges(here, predictor, axes)
         benchmarks(here, predictor)
         point = hold(here, predictor, axes)
         others = _others(here, predictor)
-        most = st.select_slider("Published points shown", [0, 50, 200, 1000], value=200)
+        most = st.select_slider("Published points shown", [0, 50, 200, 1000], value=50)
     with right:
+        model = predictor.card.name
         state = replace(
-            here.state, page="slices", model=predictor.card.name, point=point, axes=axes
+            here.state, page="slices", model=model, point=point, axes=axes, ranges=ranges
         )
         try:
-            kept = _picture(here, predictor, point, axes, others, most)
+            kept = _picture(here, predictor, state, others, most)
         except LimenError as error:
             fault(one_message(error))
             kept = None
@@ -102,21 +104,22 @@ def _others(here: Visit, predictor: Predictor) -> list[str]:
 def _picture(
     here: Visit,
     predictor: Predictor,
-    point: Mapping[str, float],
-    axes: tuple[str, str],
+    state: ViewState,
     others: list[str],
     most: int,
 ) -> Slice:
+    point, axes, ranges = state.point, (state.axes[0], state.axes[1]), state.ranges
     parts: list[tuple[Predictor, Plane, str]] = []
     for name in (predictor.card.name, *others):
         asked = predictor if name == predictor.card.name else predictor_of(here, name)
         if asked is not None and (not parts or boundary(asked) is not None):
-            plane = plane_of(here.library, here.key, asked, point, axes)
+            plane = plane_of(here.library, here.key, asked, point, axes, ranges)
             parts.append((asked, plane, _title(asked)))
     slab = None
     if most:
-        slab = slab_of(here.library, here.key, predictor, point, axes, most)
-    kept = Slice(tuple(parts), point, slab, _words(here, predictor, slab))
+        slab = slab_of(here.library, here.key, predictor, point, axes, most, ranges)
+    words = _words(here, predictor, slab, cross_words(parts[0][1], point))
+    kept = Slice(tuple(parts), point, slab, words)
     names = ", ".join(name for _, _, name in parts)
     words = f"Slice of {names} along {axes[0]} and {axes[1]}"
     st.altair_chart(kept.chart(), width="stretch", alt=words)
@@ -134,7 +137,7 @@ def _picture(
     return kept
 
 
-def _words(here: Visit, predictor: Predictor, slab: Slab | None) -> str:
+def _words(here: Visit, predictor: Predictor, slab: Slab | None, cross: str) -> str:
     parts = ["A slice, not a profile: all other parameters are held."]
     if boundary(predictor) is not None:
         dashed = (
@@ -143,6 +146,7 @@ def _words(here: Visit, predictor: Predictor, slab: Slab | None) -> str:
             else "ends of the model's interval"
         )
         parts.append(f"Solid: the boundary; dotted: its uncertainty ({dashed}).")
+    parts.append(cross)
     if slab is not None:
         parts.append(slab_words(slab, here.bundle.n_points))
     return " ".join(parts)

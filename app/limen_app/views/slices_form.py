@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from limen.errors import UnitError
+from limen.errors import ColumnError, UnitError
 from limen_app.asking import by_flip
 from limen_app.reading import read_value, shown_value
 from limen_app.showing import choice, column_label, number, quantity, safe, spoken
-from limen_app.slicing import ends
+from limen_app.slicing import clipped, ends
 from limen_app.sliding import draw_slider, track_of
 from limen_app.views.predict_form import first_point
 from limen_app.visiting import Visit, fault
@@ -20,13 +20,24 @@ if TYPE_CHECKING:
     from limen.manifest import Column
     from limen.prediction import Predictor
 
-__all__ = ["benchmarks", "choose_axes", "fill", "hold"]
+__all__ = ["benchmarks", "choose_axes", "choose_ranges", "fill", "hold"]
 
 _BOX = 100
+_ENDS = ("from", "to")
 
 
 def _box(here: Visit, name: str) -> str:
     return f"held {here.key} {name}"
+
+
+def _end_box(here: Visit, name: str, end: str) -> str:
+    return f"range {here.key} {name} {end}"
+
+
+def _spans(here: Visit) -> dict[str, tuple[float, float]]:
+    """Give the ends that the picture is drawn with, where they are not those of training."""
+    found: dict[str, tuple[float, float]] = st.session_state.setdefault(f"ranges {here.key}", {})
+    return found
 
 
 def _values(here: Visit) -> dict[str, float]:
@@ -53,6 +64,12 @@ def fill(here: Visit, predictor: Predictor) -> None:
         # Another model may be trained on a smaller range.
         if linked or values.get(name) != _inside(predictor, name, wanted):
             _put(here, predictor, {name: wanted})
+    if here.fresh:
+        _spans(here).clear()
+        for name in names:
+            texts = map(shown_value, here.state.ranges.get(name, ()))
+            for end, text in zip(_ENDS, [*texts, "", ""], strict=False):
+                st.session_state[_end_box(here, name, end)] = text
     axes = [name for name in here.state.axes if name in names]
     if len(axes) != 2 and f"axis x {here.key}" not in st.session_state:
         axes = by_flip(here.library, here.key, predictor, beginning)[:2]
@@ -93,6 +110,54 @@ def choose_axes(here: Visit, predictor: Predictor) -> tuple[str, str]:
         for letter in ("x", "y")
     ]
     return str(found[0]), str(found[1])
+
+
+def choose_ranges(
+    here: Visit, predictor: Predictor, axes: tuple[str, str]
+) -> dict[str, tuple[float, float]]:
+    """
+    Draw boxes for the ends of both axes; an empty one is the trained end.
+
+    Returns
+    -------
+    dict of str to (float, float)
+        By axis, where it is not the trained range.
+    """
+    for letter, name in zip("xy", axes, strict=True):
+        if not predictor.columns[name].categories:
+            _ends_of(here, predictor, letter, name)
+    return {name: span for name, span in _spans(here).items() if name in axes}
+
+
+def _ends_of(here: Visit, predictor: Predictor, letter: str, name: str) -> None:
+    """Read the ends of an axis; what cannot be drawn is said, and the ends stay."""
+    column, trained = predictor.columns[name], ends(predictor, name)
+    unit = "" if column.unit == "1" else f" [{safe(column.unit)}]"
+    texts = []
+    for place, word, end in zip(st.columns(2), _ENDS, trained, strict=True):
+        box = _end_box(here, name, word)
+        shown = [shown_value(value) for value in _spans(here).get(name, ())]
+        # A box that was not drawn, as its parameter was along no axis, has been forgotten.
+        st.session_state.setdefault(box, shown[_ENDS.index(word)] if shown else "")
+        told = place.text_input(
+            f"{letter} {word}{unit}", key=box, placeholder=number(end, 4), max_chars=60
+        )
+        texts.append((told or "").strip())
+    try:
+        low, high = (
+            read_value(column, text) if text else end
+            for text, end in zip(texts, trained, strict=True)
+        )
+        span = clipped(predictor, name, low, high)
+    except (UnitError, ColumnError) as error:
+        fault(f"{letter} axis, {name}: {error}; the picture is as it was")
+        return
+    if span != (low, high):
+        whole = f"{number(trained[0], 8)} to {quantity(trained[1], column.unit, 8)}"
+        st.caption(f"{safe(name)} is drawn within its trained range, {safe(whole)}.")
+    _spans(here)[name] = span
+    if span == trained:
+        del _spans(here)[name]
 
 
 def _keep_apart(here: Visit, changed: str) -> None:
