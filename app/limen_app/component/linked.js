@@ -318,23 +318,24 @@ class Linked {
 
   // A range in words, with its ends as they count.
   worded(column) {
-    const filter = this.filters[column], told = this.columns[column] || { title: column };
+    // By name: titles are sentences.
+    const filter = this.filters[column], told = this.columns[column] || {};
     const unit = told.unit && told.unit !== "1" ? ` ${told.unit}` : "";
     if (filter.values) {
       const names = filter.values.map((v) => (told.categories || {})[String(v)] ?? String(v));
-      return `${told.title} ${filter.inverted ? "not " : ""}${names.join(" or ")}`;
+      return `${column} ${filter.inverted ? "not " : ""}${names.join(" or ")}`;
     }
     const open = (v) => v === null || v === undefined;
     const parts = [];
     if (!open(filter.low)) parts.push(`≥ ${short(filter.low)}${unit}`);
     if (!open(filter.high)) parts.push(`${filter.closed === false ? "<" : "≤"} ${short(filter.high)}${unit}`);
-    return `${told.title} ${filter.inverted ? "not (" : ""}${parts.join(" and ") || "any value"}${filter.inverted ? ")" : ""}`;
+    return `${column} ${filter.inverted ? "not (" : ""}${parts.join(" and ") || "any value"}${filter.inverted ? ")" : ""}`;
   }
 
   drawChips() {
     const chips = Object.keys(this.filters).sort().map((column) => {
       const told = (this.columns[column] || {}).title || column, inverted = Boolean(this.filters[column].inverted);
-      return element("li", {}, this.worded(column),
+      return element("li", { title: told }, this.worded(column),
         element("button", { type: "button", "aria-pressed": String(inverted), "aria-label": `Invert filter ${told}`, title: "Invert", onclick: () => this.invert(column) }, "⇄"),
         element("button", { type: "button", "aria-label": `Remove filter ${told}`, title: "Remove", onclick: () => this.commit({ [column]: null }) }, "✕"));
     });
