@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import io
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import pytest
 
 from limen.browsing import Axis, Browser, Index, Range
 from limen.bundle import open_bundle
-from limen_app import published, slicing
+from limen_app import charts, likelihoods, published, slicing
 from limen_app.keeping import Slice, figure, numbers
 from limen_app.library import Library
 from limen_app.state import Panel, ViewState
@@ -47,6 +48,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     columns = _columns() | {"h": 10 ** np.random.default_rng(3).uniform(-2.0, 2.0, N)}
     make_bundle(document, columns, path)
     train(open_bundle(path), "outside", name="region", options={"n_estimators": 10})
+    train(open_bundle(path), "loglike", name="values", options={"n_estimators": 10})
     return path
 
 
@@ -180,6 +182,39 @@ def test_a_part_of_a_slice_is_what_the_model_says_there(wide: Path) -> None:
     for name, (low, high) in ranges.items():
         assert (near.along[name] > low - 0.01).all()
         assert (near.along[name] < high + 0.01).all()
+
+
+def test_a_slice_of_a_likelihood_is_relative_to_its_best(opened: Open, wide: Path) -> None:
+    predictor = open_bundle(wide).predictor("values")
+    drawn = slicing.plane(predictor, POINT, ("m", "g"), 20)
+    below = likelihoods.below_best(predictor, drawn)
+    assert below is not None
+    np.testing.assert_allclose(below, 2 * (np.nanmax(drawn.value) - drawn.value))
+    spec = charts.plane_chart([charts.Layer(predictor, drawn, "values")], POINT).to_json()
+    for part in ("68.27 % (2.30)", "95.45 % (6.18)", "ln L to the best of this slice"):
+        assert json.dumps(part)[1:-1] in spec
+    app = opened("slices", wide, **at(POINT, m="values", x="m,g"))
+    assert not app.exception
+    assert "not a profile" in said(app)
+    assert "2.30 (68.27 %)" in said(app)
+    assert "Best of this slice: m = " in " ".join(str(one.value) for one in app.get("html"))
+
+
+def test_a_slice_of_a_deciding_model_is_no_likelihood(wide: Path) -> None:
+    predictor = open_bundle(wide).predictor("region")
+    assert likelihoods.below_best(predictor, slicing.plane(predictor, POINT, ("m", "g"), 5)) is None
+
+
+def test_the_line_fills_the_picture_and_points_beyond_are_counted(wide: Path) -> None:
+    predictor = open_bundle(wide).predictor("values")
+    drawn = slicing.line(predictor, POINT, "m", 21)
+    low, high = np.nanmin(drawn.value), np.nanmax(drawn.value)
+    room = 0.1 * (high - low)
+    assert drawn.reach() == pytest.approx((low - room, high + room))
+    assert drawn.beyond(np.array([low, high, low - 2 * room, high + 2 * room, np.nan])) == 2
+    layers = charts.line_chart(predictor, drawn, 600.0).to_dict()["layer"]
+    domains = [one["encoding"]["y"].get("scale", {}).get("domain") for one in layers[2:3]]
+    assert domains == [list(drawn.reach())]
 
 
 def link_to(app: Any, label: str) -> ViewState:

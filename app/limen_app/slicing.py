@@ -61,6 +61,20 @@ class Line:
     upper: Floats
     verdict: Codes
 
+    def reach(self) -> tuple[float, float]:
+        """Give the ends of an axis on which the model's number fills all but a tenth at each."""
+        inside = self.value[np.isfinite(self.value)]
+        if not inside.size:
+            return 0.0, 1.0
+        low, high = float(inside.min()), float(inside.max())
+        room = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
+        return low - room, high + room
+
+    def beyond(self, values: Floats) -> int:
+        """Count the values that lie beyond these ends."""
+        low, high = self.reach()
+        return int(np.count_nonzero((values < low) | (values > high)))
+
 
 @dataclass(frozen=True, slots=True)
 class Plane:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from limen.prediction import VERDICTS
 from limen_app.charts.marks import GREY, LEGEND, axis_title
+from limen_app.likelihoods import DEEPEST, below_best
 from limen_app.pictures import png
 from limen_app.settings import SEQUENCE
 from limen_app.slicing import Plane, boundary
@@ -106,23 +107,33 @@ def _image(colours: Any) -> alt.Chart:
 
 
 def _shaded(layer: Layer) -> alt.LayerChart:
-    value = layer.plane.value
+    value, colours_by, title = layer.plane.value, SEQUENCE, axis_title(layer.predictor.target)
     inside = np.isfinite(value)
     low, high = (
         (float(np.min(value[inside])), float(np.max(value[inside]))) if inside.any() else (0.0, 1.0)
     )
-    share = (np.nan_to_num(value, nan=low) - low) / (high - low or 1.0)
-    steps = np.array([tuple(bytes.fromhex(one[1:])) for one in SEQUENCE], dtype=np.float64)
+    below = below_best(layer.predictor, layer.plane)
+    if below is not None:
+        # The best is bright, as in Browse.
+        value, low, high, colours_by = below, 0.0, DEEPEST, SEQUENCE[::-1]
+        title = f"{layer.name}: −2Δ ln L to the best of this slice"
+    share = np.clip((np.nan_to_num(value, nan=low) - low) / (high - low or 1.0), 0.0, 1.0)
+    steps = np.array([tuple(bytes.fromhex(one[1:])) for one in colours_by], dtype=np.float64)
     at = np.arange(len(steps)) / (len(steps) - 1)
     colours = np.stack(
         [np.interp(share, at, steps[:, i]) for i in range(3)] + [inside * 255.0], axis=-1
     )
-    scale = alt.Scale(domain=[low, high], range=list(SEQUENCE), interpolate="rgb")
+    scale = alt.Scale(domain=[low, high], range=list(colours_by), interpolate="rgb")
     key = alt.Chart(pd.DataFrame({"value": [low, high]})).mark_point(
         aria=False, opacity=0, filled=True
     )
-    title = axis_title(layer.predictor.target)
-    colour = alt.Color(
-        "value:Q", title=title, scale=scale, legend=alt.Legend(orient="bottom", **LEGEND)
+    bar = alt.Legend(
+        orient="bottom",
+        gradientLength=240,
+        tickCount=4,
+        labelOverlap="greedy",
+        labelSeparation=6,
+        **LEGEND,
     )
+    colour = alt.Color("value:Q", title=title, scale=scale, legend=bar)
     return alt.layer(_image(colours.astype(np.uint8)), key.encode(color=colour))

@@ -64,23 +64,27 @@ def line_chart(
         title=axis_title(column),
         scale=scale_of(column, float(line.x[0]), float(line.x[-1])),
     )
-    y_scale = alt.Scale(domain=[-0.06, 1.06]) if classifies else alt.Scale(zero=False)
+    y_scale = alt.Scale(zero=False)
+    if classifies or predictor.card.task != "classification":
+        # One published point far away would press the line flat.
+        low, high = (-0.06, 1.06) if classifies else line.reach()
+        y_scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     y = alt.Y("value:Q", title=title, scale=y_scale)
     layers: list[Any] = [_outside(line, column)]
     if np.isfinite(line.lower).any():
-        band = alt.Chart(table).mark_area(aria=False, opacity=0.25, color=LINES[0])
+        band = alt.Chart(table).mark_area(aria=False, clip=True, opacity=0.25, color=LINES[0])
         layers.append(
             band.encode(x, alt.Y("lower:Q", title=title), alt.Y2("upper:Q"), detail="stretch:N")
         )
     layers.append(
         alt.Chart(table)
-        .mark_line(aria=False, color=LINES[0], strokeWidth=2)
+        .mark_line(aria=False, clip=True, color=LINES[0], strokeWidth=2)
         .encode(x, y, detail="stretch:N")
     )
     threshold = boundary(predictor)
     if threshold is not None:
         rule = alt.Chart(pd.DataFrame({"y": [threshold]})).mark_rule(
-            aria=False, strokeDash=[6, 4], color=GREY
+            aria=False, clip=True, strokeDash=[6, 4], color=GREY
         )
         layers.append(rule.encode(alt.Y("y:Q", title=title)))
     if slab is not None and len(slab.rows):
@@ -125,7 +129,7 @@ def _points_on_line(predictor: Predictor, name: str, slab: Slab, title: str) -> 
     )
     return (
         alt.Chart(table)
-        .mark_point(aria=False, size=28, opacity=0.75, filled=False)
+        .mark_point(aria=False, clip=True, size=28, opacity=0.75, filled=False)
         .encode(
             alt.X("x:Q"),
             alt.Y("value:Q", title=title),

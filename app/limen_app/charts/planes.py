@@ -22,6 +22,7 @@ from limen_app.charts.marks import (
     shape_of,
 )
 from limen_app.contouring import hatching, segments
+from limen_app.likelihoods import REGIONS, below_best
 from limen_app.slicing import Plane, boundary
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ def plane_chart(
     lines = _contours(layers)
     if len(lines):
         parts.append(_drawn(lines, [layer.name for layer in layers], x_axis, y_axis))
+    regions = _regions(first)
+    if len(regions):
+        parts.append(_drawn_regions(regions, x_axis, y_axis))
     if slab is not None and len(slab.rows):
         parts.append(_points_on_plane(first.predictor, plane.names, slab, x_axis, y_axis))
     if plane.holds(point):
@@ -143,6 +147,35 @@ def _drawn(lines: pd.DataFrame, names: Sequence[str], x: alt.X, y: alt.Y) -> alt
             ),
         )
     )
+
+
+def _regions(layer: Layer) -> pd.DataFrame:
+    """Give the lines of the usual levels, where the slice is of a likelihood."""
+    below = below_best(layer.predictor, layer.plane)
+    if below is None:
+        return _segments_table([])
+    tables = []
+    for name, level in REGIONS.items():
+        table = _segments_table(segments(layer.plane.x, layer.plane.y, below, level))
+        table["line"] = f"{name} ({level:.2f})"
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _drawn_regions(lines: pd.DataFrame, x: alt.X, y: alt.Y) -> alt.Chart:
+    names = [f"{name} ({level:.2f})" for name, level in REGIONS.items()]
+    # Lines are black on the picture; on a dark page their legend could not be seen so.
+    legend = alt.Legend(
+        orient="top", symbolType="stroke", symbolStrokeColor=GREY, symbolStrokeWidth=2.2, **LEGEND
+    )
+    dash = alt.StrokeDash(
+        "line:N",
+        title="to the best of this slice",
+        scale=alt.Scale(domain=names, range=[[1, 0], [1.5, 2.5]]),
+        legend=legend,
+    )
+    mark = alt.Chart(lines).mark_rule(aria=False, strokeWidth=2, clip=True, color="#000000")
+    return mark.encode(x, y, alt.X2("x2:Q"), alt.Y2("y2:Q"), strokeDash=dash)
 
 
 def _points_on_plane(

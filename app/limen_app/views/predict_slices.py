@@ -11,6 +11,7 @@ from limen.browsing import Axis, columns_for
 from limen_app.asking import by_flip, line_of, plane_of, slab_of
 from limen_app.downloading import button, figure_buttons
 from limen_app.keeping import Slice, figure, numbers
+from limen_app.likelihoods import DEEPEST, below_best
 from limen_app.pages import link
 from limen_app.showing import choice
 from limen_app.slicing import Line, Plane
@@ -21,9 +22,24 @@ if TYPE_CHECKING:
     from limen.prediction import Predictor
     from limen_app.published import Slab
 
-__all__ = ["cross_words", "draw_slices", "link_profile", "offer_files", "slab_words", "state_of"]
+__all__ = [
+    "LEVEL_WORDS",
+    "Point",
+    "cross_words",
+    "draw_slices",
+    "link_profile",
+    "offer_files",
+    "slab_words",
+    "state_of",
+]
 
 Point = Mapping[str, float]
+
+LEVEL_WORDS = (
+    f"Colour: −2Δ ln L to the best of this slice, up to {DEEPEST:g}; solid 2.30 (68.27 %), dotted "
+    "6.18 (95.45 %), asymptotic for two parameters, and relative to the best of this slice, not a "
+    "profile."
+)
 
 
 def slab_words(slab: Slab, total: int) -> str:
@@ -92,8 +108,7 @@ def draw_slices(here: Visit, predictor: Predictor, point: Point) -> None:
         drawn = plane_of(here.library, here.key, predictor, point, (x, y))
         data = {x: slab.along[x], y: slab.along[y], "published": slab.target, "row": slab.rows}
     words = "A slice, not a profile: all other parameters are held. "
-    words += f"{cross_words(drawn, point)} " if isinstance(drawn, Plane) else ""
-    words += slab_words(slab, here.bundle.n_points)
+    words += f"{_more_words(predictor, drawn, point, slab)}{slab_words(slab, here.bundle.n_points)}"
     kept = Slice(((predictor, drawn, name),), point, slab, words)
     label = f"Slice of {name} along {' and '.join(axes)}, all other parameters held"
     st.altair_chart(kept.chart(), width="stretch", alt=label)
@@ -103,6 +118,15 @@ def draw_slices(here: Visit, predictor: Predictor, point: Point) -> None:
         link_profile(here, predictor, kept)
     with st.expander("Show data"):
         st.dataframe(data, hide_index=True)
+
+
+def _more_words(predictor: Predictor, drawn: Line | Plane, point: Point, slab: Slab) -> str:
+    """Say what the marks of a slice mean."""
+    if isinstance(drawn, Line):
+        beyond = 0 if predictor.card.task == "classification" else drawn.beyond(slab.target)
+        return f"{beyond:,} of the published points lie above or below the picture. " * (beyond > 0)
+    levels = f"{LEVEL_WORDS} " * (below_best(predictor, drawn) is not None)
+    return f"{levels}{cross_words(drawn, point)} "
 
 
 def offer_files(here: Visit, kept: Slice) -> None:

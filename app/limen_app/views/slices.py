@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,17 @@ from limen.prediction import label_of
 from limen_app.asking import plane_of, slab_of
 from limen_app.keeping import Slice
 from limen_app.library import one_message
+from limen_app.likelihoods import below_best, region_words
 from limen_app.showing import number, safe
 from limen_app.slicing import Plane, boundary
-from limen_app.views.predict_slices import cross_words, link_profile, offer_files, slab_words
+from limen_app.views.predict_slices import (
+    LEVEL_WORDS,
+    Point,
+    cross_words,
+    link_profile,
+    offer_files,
+    slab_words,
+)
 from limen_app.views.slices_form import benchmarks, choose_axes, choose_ranges, fill, hold
 from limen_app.visiting import Visit, choose_model, fault, predictor_of, remember, share, visit
 from limen_app.wording import meaning
@@ -118,12 +127,12 @@ def _picture(
     slab = None
     if most:
         slab = slab_of(here.library, here.key, predictor, point, axes, most, ranges)
-    words = _words(here, predictor, slab, cross_words(parts[0][1], point))
+    words = _words(here, predictor, parts[0][1], point, slab)
     kept = Slice(tuple(parts), point, slab, words)
     names = ", ".join(name for _, _, name in parts)
     words = f"Slice of {names} along {axes[0]} and {axes[1]}"
     st.altair_chart(kept.chart(), width="stretch", alt=words)
-    st.html(f'<div role="status" aria-live="polite">{_shares(parts[0][1])}</div>')
+    st.html(f'<div role="status" aria-live="polite">{_shares(predictor, parts[0][1])}</div>')
     st.caption(kept.words)
     with st.expander("Show data"):
         held = [name for name in point if name not in axes]
@@ -137,7 +146,7 @@ def _picture(
     return kept
 
 
-def _words(here: Visit, predictor: Predictor, slab: Slab | None, cross: str) -> str:
+def _words(here: Visit, predictor: Predictor, plane: Plane, point: Point, slab: Slab | None) -> str:
     parts = ["A slice, not a profile: all other parameters are held."]
     if boundary(predictor) is not None:
         dashed = (
@@ -146,7 +155,9 @@ def _words(here: Visit, predictor: Predictor, slab: Slab | None, cross: str) -> 
             else "ends of the model's interval"
         )
         parts.append(f"Solid: the boundary; dotted: its uncertainty ({dashed}).")
-    parts.append(cross)
+    if below_best(predictor, plane) is not None:
+        parts.append(LEVEL_WORDS)
+    parts.append(cross_words(plane, point))
     if slab is not None:
         parts.append(slab_words(slab, here.bundle.n_points))
     return " ".join(parts)
@@ -160,8 +171,11 @@ def _titled(name: str, result: str) -> str:
     return name if result in name else f"{name} ({result})"
 
 
-def _shares(plane: Plane) -> str:
+def _shares(predictor: Predictor, plane: Plane) -> str:
     """Say in words what the picture shows, for those who do not see it."""
+    regions = region_words(predictor, plane)
+    if regions:
+        return html.escape(regions)
     parts = [
         f"{meaning(name)[0].lower()} {100 * share:.3g} %" for name, share in plane.shares().items()
     ]
