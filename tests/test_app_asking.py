@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -273,11 +275,39 @@ def test_a_verdict_is_said_with_what_it_does_not_mean(predictor: Predictor) -> N
     verdict = predictor.one(POINT)
     saying = wording.headline(predictor, verdict)
     assert saying.words == "INSIDE THE REGION"
-    assert any("outside the joint 95 % region" in text for text in saying.details)
+    assert "is the point outside the region? (outside the joint 95 % region" in saying.details[0]
+    assert saying.details[1].startswith("calibrated probability of being outside the region: ")
+    assert "CLs" in saying.meaning
     sure = wording.confidence_sentences(predictor, verdict)
     measured = wording.accuracy_at(predictor, verdict.probability)
     assert measured is not None
     assert f"{measured['n']:,} points" in sure[0]
+
+
+@pytest.mark.parametrize(
+    ("quantile", "said"),
+    [
+        (5e-5, "between 0.00005 and 0.99995. For 95 % of the points that this was measured on"),
+        (5e-5, "at least 0.99995; here neither answer has one"),
+        (0.9, "between 0.1 and 0.9."),
+        (0.9, "at least 0.1; here both answers have one"),
+        (None, "too few points"),
+    ],
+)
+def test_undecided_says_why_and_states_no_accuracy(
+    predictor: Predictor, quantile: float | None, said: str
+) -> None:
+    entries = [
+        entry | ({"quantile": quantile} if entry["kind"] == "conformal" else {})
+        for entry in predictor.card.confidence
+    ]
+    card = dataclasses.replace(predictor.card, confidence=tuple(entries))
+    asked: Any = SimpleNamespace(card=card, attrs=predictor.attrs, target=predictor.target)
+    verdict = dataclasses.replace(predictor.one(POINT), verdict="uncertain", probability=0.2)
+    sure = wording.confidence_sentences(asked, verdict)
+    assert sure[0].startswith("No side is named, and so no classification confidence applies")
+    assert said in sure[0]
+    assert "were classified correctly" not in " ".join(sure)
 
 
 def test_nothing_is_said_with_numbers_outside_the_domain(predictor: Predictor) -> None:

@@ -7,12 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from limen.confidence import stated_quantile
 from limen_app.showing import number, plain, quantity
 
 if TYPE_CHECKING:
     from limen.prediction import Predictor, Verdict
 
-__all__ = ["Saying", "accuracy_at", "confidence_sentences", "headline", "meaning", "share"]
+__all__ = [
+    "Saying",
+    "accuracy_at",
+    "confidence_sentences",
+    "doubt_sentence",
+    "headline",
+    "meaning",
+    "share",
+]
 
 _WORDS = {
     "excluded": ("EXCLUDED", "block", "A test at the stated confidence level excludes this point."),
@@ -24,12 +33,16 @@ _WORDS = {
     "outside_region": (
         "OUTSIDE THE REGION",
         "output",
-        "The point lies outside the likelihood-ratio region. That is not exclusion.",
+        "The point lies outside the likelihood-ratio region. That is not exclusion: a region of a "
+        "fit compares points with the best fit of this model, well or badly as that describes the "
+        "data; exclusion tests the point itself, for example by CLs.",
     ),
     "inside_region": (
         "INSIDE THE REGION",
         "adjust",
-        "The point lies inside the likelihood-ratio region.",
+        "The point lies inside the likelihood-ratio region. That does not say whether it is "
+        "excluded: a region of a fit compares points with the best fit of this model; exclusion "
+        "tests the point itself, for example by CLs.",
     ),
     "uncertain": ("UNDECIDED", "help", "The model cannot tell on which side this point lies."),
     "predicted": ("PREDICTED", "calculate", "The model gives a number and decides nothing."),
@@ -40,6 +53,9 @@ _WORDS = {
     ),
     "invalid_input": ("NOT EVALUATED", "error", "The point is not complete or not valid."),
 }
+
+
+_ASKED = {"excluded": "excluded", "outside_region": "outside the region"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +121,12 @@ def headline(predictor: Predictor, verdict: Verdict) -> Saying:
     if label is not None and verdict.verdict not in ("outside_domain", "invalid_input"):
         result = predictor.attrs["result"]
         text = plain((label.definition or {}).get("text", label.title))
-        details.append(f"{text}{f' ({result})' if result else ''}")
+        text = f"{text}; {result}" if result else text
+        asked = _ASKED.get(str(label.quantity))
+        details.append(f"Asked: is the point {asked}? ({text})" if asked else text)
     if math.isfinite(verdict.probability):
-        details.append(f"probability {share(verdict.probability)} (calibrated)")
+        of = f" of being {_ASKED[kind]}" if (kind := predictor.target.quantity) in _ASKED else ""
+        details.append(f"calibrated probability{of}: {share(verdict.probability)}")
     if math.isfinite(verdict.value):
         details.append(_value(predictor, verdict))
     return Saying(words, icon, what, tuple(details))
@@ -148,6 +167,40 @@ def accuracy_at(predictor: Predictor, probability: float) -> Mapping[str, Any] |
     return None
 
 
+def doubt_sentence(predictor: Predictor, verdict: Verdict) -> str:
+    """
+    Say why a classifier names no side of a point; empty where it names one.
+
+    Its probability alone would mislead: the accuracy measured at it is that of an answer.
+    """
+    if verdict.verdict != "uncertain" or not math.isfinite(verdict.probability):
+        return ""
+    said = "No side is named, and so no classification confidence applies: "
+    entry = next((e for e in predictor.card.confidence if e["kind"] == "conformal"), None)
+    quantile = math.inf if entry is None else stated_quantile(entry)
+    if entry is None or not math.isfinite(quantile):
+        return f"{said}too few points were left to measure from which probability on to name one."
+    low, high = sorted((quantile, 1.0 - quantile))
+    which = "neither answer has" if quantile < 0.5 else "both answers have"
+    return (
+        f"{said}the calibrated probability lies between {_edge(low)} and {_edge(high)}. For "
+        f"{100 * entry['level']:g} % of the points that this was measured on, the true answer has "
+        f"a probability of at least {_edge(1.0 - quantile)}; here {which} one, as happens close "
+        "to the boundary."
+    )
+
+
+def _edge(value: float) -> str:
+    """
+    Write a probability in full, be it next to nothing or to one.
+
+    >>> _edge(4.9526e-5), _edge(0.99995047), _edge(3e-9)
+    ('0.00005', '0.99995', '3e-09')
+    """
+    text = f"{value:.5f}".rstrip("0")
+    return f"{value:.2g}" if text in ("0.", "1.") else text
+
+
 def confidence_sentences(predictor: Predictor, verdict: Verdict) -> list[str]:
     """
     Say how sure a verdict is, and among which points.
@@ -155,14 +208,17 @@ def confidence_sentences(predictor: Predictor, verdict: Verdict) -> list[str]:
     Returns
     -------
     list of str
-        The accuracy measured at this probability, what the intervals and sets hold, and the
-        population; empty where there is no verdict.
+        The accuracy measured at this probability, or why no side is named; what the intervals and
+        sets hold, and the population; empty where there is no verdict.
     """
     if verdict.verdict in ("outside_domain", "invalid_input"):
         return []
     said = []
+    doubt = doubt_sentence(predictor, verdict)
     measured = accuracy_at(predictor, verdict.probability)
-    if measured is not None:
+    if doubt:
+        said.append(doubt)
+    elif measured is not None:
         low, high = measured["interval"]
         said.append(
             f"Classification confidence {share(verdict.confidence)}: of {measured['n']:,} "

@@ -26,7 +26,7 @@ from limen_app.views.predict_form import (
     spectrum_box,
 )
 from limen_app.visiting import Visit, choose_model, fault, predictor_of, remember, share, visit
-from limen_app.wording import confidence_sentences, headline
+from limen_app.wording import confidence_sentences, doubt_sentence, headline
 
 if TYPE_CHECKING:
     from limen.prediction import Predictor, Verdicts
@@ -98,7 +98,8 @@ def _answer(here: Visit, predictor: Predictor, given: Given, uncovered: tuple[st
     _headline(saying.words, saying.icon, saying.meaning)
     for text in saying.details:
         st.markdown(f"- {safe(text)}")
-    for reason in verdict.reasons:
+    # Why no side is named is said below, in full.
+    for reason in () if doubt_sentence(predictor, verdict) else verdict.reasons:
         st.markdown(f":material/warning: {safe(reason)}")
     sure = confidence_sentences(predictor, verdict)
     if sure:

@@ -25,7 +25,7 @@ from limen_app.state import Browse
 from limen_app.views.predict_form import put
 from limen_app.views.predict_slices import draw_slices, state_of
 from limen_app.visiting import Visit, fault, origin
-from limen_app.wording import accuracy_at, confidence_sentences
+from limen_app.wording import accuracy_at, confidence_sentences, doubt_sentence
 
 if TYPE_CHECKING:
     from limen.prediction import Predictor, Verdict
@@ -194,7 +194,8 @@ def _how_sure(predictor: Predictor, verdict: Verdict) -> None:
         if entry["kind"] == "binned_accuracy":
             chart = reliability_chart(entry["table"], predictor.target.name)
             st.altair_chart(chart, width="stretch", alt="How often the label is 1, by probability")
-            here = accuracy_at(predictor, verdict.probability)
+            doubtful = doubt_sentence(predictor, verdict)
+            here = None if doubtful else accuracy_at(predictor, verdict.probability)
             rows = [
                 {
                     "probability": f"{row['low']:g} to {row['high']:g}",
