@@ -35,6 +35,16 @@ if TYPE_CHECKING:
 __all__ = ["show"]
 
 _NEAREST = 10
+# On a phone the verdict itself is far below the boxes.
+_ABOVE = """<style>
+:has(> .st-key-verdict-above) { display: none; }
+@media (max-width: 640px) {
+  :has(> .st-key-verdict-above) {
+    display: flex; position: sticky; top: 3.75rem; z-index: 9; padding: 0.5rem 0;
+    background: Canvas; color: CanvasText; font-size: 1.25rem; font-weight: 700;
+  }
+}
+</style>"""
 
 
 def show(library: Library) -> None:
@@ -69,15 +79,18 @@ def show(library: Library) -> None:
 def _ask(here: Visit, predictor: Predictor) -> None:
     """Draw form and answer; runs again, alone, after each change."""
     examples(here, predictor)
+    above = st.container(key="verdict-above")
     left, right = st.columns([5, 6], gap="large")
     with left:
         uncovered = spectrum_box(here, predictor)
         given = draw_form(here, predictor)
     with right:
-        _answer(here, predictor, given, uncovered)
+        words = _answer(here, predictor, given, uncovered)
+    above.html(f'<div aria-hidden="true">{html.escape(words)}</div>{_ABOVE}')
 
 
-def _answer(here: Visit, predictor: Predictor, given: Given, uncovered: tuple[str, ...]) -> None:
+def _answer(here: Visit, predictor: Predictor, given: Given, uncovered: tuple[str, ...]) -> str:
+    """Draw the answer; give the verdict in words."""
     model = predictor.card.name
     state = replace(here.state, page="predict", model=model, point=given.point)
     state = remember(here, state)
@@ -85,14 +98,14 @@ def _answer(here: Visit, predictor: Predictor, given: Given, uncovered: tuple[st
         _headline("NOT EVALUATED", "error", "The point is not complete or not valid.")
         for message in given.faults.values():
             st.markdown(f"- {safe(message)}")
-        return
+        return "NOT EVALUATED"
     columns: dict[str, Any] = {name: [value] for name, value in given.point.items()}
     columns = {name: columns[name] for name in predictor.card.input_names}
     try:
         answer = _verdicts(predictor, columns, uncovered)
     except LimenError as error:
         fault(one_message(error))
-        return
+        return "NOT EVALUATED"
     verdict = answer[0]
     saying = headline(predictor, verdict)
     _headline(saying.words, saying.icon, saying.meaning)
@@ -107,7 +120,8 @@ def _answer(here: Visit, predictor: Predictor, given: Given, uncovered: tuple[st
     with st.container(horizontal=True):
         _downloads(predictor, answer, columns)
         share(here, state)
-    name = st.segmented_control(
+    # Right in a column they would be cut; in a container of its own they go on in another row.
+    name = st.container().segmented_control(
         "More about this point",
         SECTIONS,
         default=SECTIONS[0],
@@ -116,6 +130,7 @@ def _answer(here: Visit, predictor: Predictor, given: Given, uncovered: tuple[st
     )
     draw_section(str(name), here, predictor, given.point, answer)
     st.caption("Points are processed on this server and not stored.")
+    return saying.words
 
 
 def _verdicts(
