@@ -215,6 +215,8 @@ def test_the_line_fills_the_picture_and_points_beyond_are_counted(wide: Path) ->
     layers = charts.line_chart(predictor, drawn, 600.0).to_dict()["layer"]
     domains = [one["encoding"]["y"].get("scale", {}).get("domain") for one in layers[2:3]]
     assert domains == [list(drawn.reach())]
+    assert [layers[-1]["mark"][part] for part in ("type", "color")] == ["rule", "#000000"]
+    assert layers[-1]["mark"]["strokeDash"] != [1, 0]
 
 
 def link_to(app: Any, label: str) -> ViewState:
@@ -242,6 +244,8 @@ def test_a_slice_leads_to_the_best_sampled_likelihood(opened: Open, wide: Path, 
     app.segmented_control[0].set_value("Slices").run()
     app.selectbox(key=f"slice x {KEY}").set_value("g").run()
     app.selectbox(key=f"slice y {KEY}").set_value(y).run()
+    mark = "Black dashed line: the point." if y == "nothing else" else "White cross: the point"
+    assert mark in said(app)
     (panel,) = link_to(app, "Best sampled −2Δ ln L along these axes").browse.charts
     wanted = (Axis("g"),) if y == "nothing else" else (Axis("g"), Axis("h"))
     assert (panel.axes, panel.statistic, panel.column) == (wanted, "best", "loglike")

@@ -89,10 +89,13 @@ def line_chart(
         layers.append(rule.encode(alt.Y("y:Q", title=title)))
     if slab is not None and len(slab.rows):
         layers.append(_points_on_line(predictor, line.name, slab, title))
-    place = alt.Chart(pd.DataFrame({"x": [here]})).mark_rule(
-        aria=False, color="#D55E00", strokeWidth=2
-    )
-    layers.append(place.encode(x))
+    place = alt.Chart(pd.DataFrame({"x": [here]}))
+    # White below it, so that it is seen on a dark page too.
+    for colour, width, dash in (("#FFFFFF", 4, [1, 0]), ("#000000", 2, [5, 4])):
+        drawn = place.mark_rule(
+            aria=False, clip=True, color=colour, strokeWidth=width, strokeDash=dash
+        )
+        layers.append(drawn.encode(x))
     return alt.layer(*layers).properties(height=360)
 
 

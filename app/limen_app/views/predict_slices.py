@@ -124,7 +124,8 @@ def _more_words(predictor: Predictor, drawn: Line | Plane, point: Point, slab: S
     """Say what the marks of a slice mean."""
     if isinstance(drawn, Line):
         beyond = 0 if predictor.card.task == "classification" else drawn.beyond(slab.target)
-        return f"{beyond:,} of the published points lie above or below the picture. " * (beyond > 0)
+        told = f"{beyond:,} of the published points lie above or below the picture. " * (beyond > 0)
+        return f"Black dashed line: the point. {told}"
     levels = f"{LEVEL_WORDS} " * (below_best(predictor, drawn) is not None)
     return f"{levels}{cross_words(drawn, point)} "
 
