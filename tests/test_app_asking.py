@@ -335,6 +335,10 @@ def test_the_same_call_elsewhere_gives_the_same(
     assert names["verdict"].to_dict() == predictor.one(point).to_dict()
     body = json.loads(shlex.split(calls.curl("http://h", "toy@1.0.0", "region", point))[-1])
     assert body["points"] == [point]
+    told = f"Run these in the folder that holds the bundle's folder {trained.name}."
+    assert calls.where_to_run(bundle) == told
+    monkeypatch.chdir(trained)
+    assert calls.place_of(open_bundle(".")) == trained.name
 
 
 def test_words_of_strangers_are_not_markup(trained: Path) -> None:

@@ -205,6 +205,14 @@ def test_what_goes_with_a_verdict_is_shown(opened: Open, trained: Path, section:
     assert "profile" not in text_of(app).lower().replace("not a profile", "")
 
 
+def test_code_says_in_which_folder_it_runs(opened: Open, trained: Path) -> None:
+    told = f"Run these in the folder that holds the bundle's folder {trained.name}."
+    assert told in text_of(opened("code", trained))
+    app = opened("predict", trained)
+    app.segmented_control[0].set_value("Same elsewhere").run()
+    assert told in text_of(app)
+
+
 def test_contours_move_with_their_axes(opened: Open, trained: Path) -> None:
     app = opened("slices", trained, b=KEY, x="g,m", p__m="300")
     assert app.selectbox(key=f"axis x {KEY}").value == "g"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -10,13 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from limen.bundle import Bundle
 
-__all__ = ["command_line", "curl", "place_of", "python"]
+__all__ = ["command_line", "curl", "place_of", "python", "where_to_run"]
 
 
 def place_of(bundle: Bundle) -> str:
     """Give what a visitor may name a bundle by: its DOI, or the name of its folder."""
     doi = bundle.manifest.get("doi")
-    return str(doi) if doi else bundle.path.name
+    # What was opened as "." has a name too.
+    return str(doi) if doi else os.path.basename(os.path.abspath(bundle.path))
+
+
+def where_to_run(bundle: Bundle) -> str:
+    """Say where Python and the command line find a bundle; empty for one with a DOI."""
+    if bundle.manifest.get("doi"):
+        return ""
+    return f"Run these in the folder that holds the bundle's folder {place_of(bundle)}."
 
 
 def python(bundle: Bundle, model: str, point: Mapping[str, float]) -> str:

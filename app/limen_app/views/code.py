@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from limen_app.calls import command_line, curl, place_of, python
+from limen_app.calls import command_line, curl, place_of, python, where_to_run
 from limen_app.limits import Limits
+from limen_app.showing import safe
 from limen_app.views.predict_form import first_point
 from limen_app.visiting import choose_model, origin, predictor_of, remember, visit
 
@@ -32,6 +33,8 @@ def show(library: Library) -> None:
     point = {name: known[name] for name in names}
     remember(here, here.state.on("code"))
     st.markdown("The point of the page Predict, asked elsewhere; the numbers are the same.")
+    if where := where_to_run(here.bundle):
+        st.markdown(safe(where))
     st.subheader("Python")
     st.code(python(here.bundle, predictor.card.name, point), language=None, wrap_lines=True)
     st.subheader("Command line")

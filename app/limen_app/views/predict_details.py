@@ -14,7 +14,7 @@ from limen.documents import bibtex, how_to_cite
 from limen.errors import LimenError
 from limen.prediction import Verdicts
 from limen_app.asking import flips_of
-from limen_app.calls import command_line, curl, python
+from limen_app.calls import command_line, curl, python, where_to_run
 from limen_app.charts import reliability_chart
 from limen_app.library import one_message
 from limen_app.pages import link
@@ -211,6 +211,8 @@ def _how_sure(predictor: Predictor, verdict: Verdict) -> None:
 
 def _elsewhere(here: Visit, predictor: Predictor, point: Point) -> None:
     model = predictor.card.name
+    if where := where_to_run(here.bundle):
+        st.markdown(safe(where))
     st.markdown("Python")
     st.code(python(here.bundle, model, point), language=None, wrap_lines=True)
     st.markdown("Command line")
