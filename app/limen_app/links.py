@@ -108,7 +108,7 @@ def from_query(parameters: Mapping[str, Any]) -> tuple[Document, list[str]]:
             elif key == "c":
                 found["charts"] = [_chart(part) for part in text.split(";")]
             elif dot and head == "p":
-                found.setdefault("point", {})[name] = _read_number(text)
+                found.setdefault("point", {})[name] = _number_or_text(text)
             elif dot and head == "r":
                 low, high = map(_read_number, text.split("~"))
                 found.setdefault("ranges", {})[name] = [low, high]
@@ -137,6 +137,14 @@ def _read_number(text: str) -> float:
     if "_" in text or len(text) > 60:
         raise ValueError
     return float(text)
+
+
+def _number_or_text(text: str) -> float | str:
+    """Read a number; what is none goes on as it is, for what reads the point to name it."""
+    try:
+        return _read_number(text)
+    except ValueError:
+        return text
 
 
 def _filter_text(one: Mapping[str, Any]) -> str:

@@ -74,8 +74,9 @@ def read(document: Mapping[str, Any], bundle: Bundle | None) -> tuple[Document, 
     -------
     (dict, list of str)
         Those of ``page``, ``bundle``, ``model``, ``digest``, ``point``, ``axes``, ``ranges``,
-        ``filters`` and ``charts`` (each the parameters of a panel) that there are; a sentence for
-        each thing left out.
+        ``filters`` and ``charts`` (each the parameters of a panel) that there are, and as
+        ``wrong`` the parameters of the point whose values are no numbers; a sentence for each
+        thing left out.
     """
     reader = _Reader(bundle)
     found: Document = {}
@@ -91,6 +92,8 @@ def read(document: Mapping[str, Any], bundle: Bundle | None) -> tuple[Document, 
                 found[name] = kept
         else:
             reader.drop(f"{quoted(name)} means nothing here and was left out.")
+    if reader.wrong:
+        found["wrong"] = tuple(reader.wrong)
     reader.compare(found)
     return found, reader.dropped
 
@@ -101,6 +104,7 @@ class _Reader:
     def __init__(self, bundle: Bundle | None) -> None:
         self._bundle = bundle
         self.dropped: list[str] = []
+        self.wrong: list[str] = []
         self.parts: dict[str, Callable[[Any], Any]] = {
             "point": self._point,
             "axes": self._axes,
@@ -143,6 +147,7 @@ class _Reader:
             number = _finite(value[name])
             if number is None:
                 self.drop(f"{name} is {quoted(value[name])}, which is no number; left out.")
+                self.wrong.append(name)
             else:
                 point[name] = number
         return point

@@ -109,6 +109,8 @@ class ViewState:
     browse : Browse
     ranges : mapping of str to (float, float)
         Ends of axes of a slice, by parameter; those that are not there end where training did.
+    wrong : tuple of str
+        Parameters that a link or a session file gave no number for; never written into one.
     """
 
     page: str = "home"
@@ -119,6 +121,7 @@ class ViewState:
     axes: tuple[str, ...] = ()
     browse: Browse = field(default_factory=Browse)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    wrong: tuple[str, ...] = field(default=(), compare=False)
 
     def to_query(self) -> dict[str, str]:
         """

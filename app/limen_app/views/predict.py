@@ -66,8 +66,10 @@ def show(library: Library) -> None:
     if predictor is None:
         return
     names = predictor.card.input_names
-    if here.fresh and here.state.point:
+    if here.fresh:
         put(here, {name: here.state.point[name] for name in names if name in here.state.point})
+        for name in set(names).intersection(here.state.wrong):
+            st.session_state[box_of(here, name)] = ""
     missing = [name for name in names if box_of(here, name) not in st.session_state]
     if missing:
         beginning = first_point(here, predictor) | dict(here.state.point)

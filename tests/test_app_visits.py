@@ -1,0 +1,29 @@
+"""Links and files that a visitor brings: what is taken of them, and what is said of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from limen_app.state import ViewState
+
+KEY = "toy@1.0.0"
+Open = Callable[..., AppTest]
+
+
+@pytest.mark.parametrize("text", ["hello", "nan", "1_0", ""])
+def test_a_parameter_without_number_in_a_link_is_named(text: str) -> None:
+    state, dropped = ViewState.from_query({"p.x0": text, "p.x1": "2"}, None, "predict")
+    assert (dict(state.point), state.wrong) == ({"x1": 2.0}, ("x0",))
+    assert "x0 is" in dropped[0]
+    assert "wrong" not in state.to_document()
+
+
+def test_a_wrong_value_of_a_link_gives_no_verdict(opened: Open, trained: Path) -> None:
+    app = opened("predict", trained, b=KEY, p__m="600", p__g="hello")
+    assert not app.exception
+    assert app.text_input(key=f"value {KEY} g").value == ""
+    assert any("NOT EVALUATED" in m.value for m in app.markdown)
