@@ -27,3 +27,13 @@ def test_a_wrong_value_of_a_link_gives_no_verdict(opened: Open, trained: Path) -
     assert not app.exception
     assert app.text_input(key=f"value {KEY} g").value == ""
     assert any("NOT EVALUATED" in m.value for m in app.markdown)
+
+
+def test_a_link_to_another_bundle_applies_nothing_of_itself(opened: Open, trained: Path) -> None:
+    app = opened("predict", trained, b="foo@1.0.0", m="gone", p__m="612.5", p__g="hello")
+    assert not app.exception
+    assert app.text_input(key=f"value {KEY} m").value != "612.5"
+    assert [w.value for w in app.warning] == [
+        "The link is to foo@1.0.0, which is not open here. This is toy@1.0.0, and nothing of "
+        "the link was applied to it."
+    ]

@@ -93,7 +93,7 @@ def visit(library: Library, page: str) -> Visit | None:
     fresh = _is_fresh(page, parameters)
     dropped: list[str] = []
     asked = links.asked_bundle(parameters) if fresh else ""
-    key = _meant(library, asked, dropped)
+    key, there = _meant(library, asked, dropped)
     if fresh or st.session_state.get("bundle choice") not in keys:
         st.session_state["bundle choice"] = key
     chosen = _choose(library, keys)
@@ -102,7 +102,7 @@ def visit(library: Library, page: str) -> Visit | None:
         return None
     st.session_state["key"] = chosen
     state = ViewState(page=page, bundle=chosen)
-    if fresh and chosen == key:
+    if fresh and there and chosen == key:
         state, more = ViewState.from_query(parameters, bundle, page)
         dropped += more
     if fresh:
@@ -148,19 +148,23 @@ def _parameters() -> dict[str, Any]:
     return {name: st.query_params.get_all(name)[-1] for name in st.query_params}
 
 
-def _meant(library: Library, asked: str, dropped: list[str]) -> str:
-    if asked:
-        try:
-            return library.resolve(asked)
-        except LimenError:
-            same = [k for k in library.keys() if k.partition("@")[0] == asked.partition("@")[0]]  # noqa: SIM118
-            other = f"; {same[-1]} is shown instead" if same else ""
-            dropped.append(f"The link is to {plain(asked)[:80]}, which is not open here{other}.")
-            if same:
-                return same[-1]
+def _meant(library: Library, asked: str, dropped: list[str]) -> tuple[str, bool]:
+    """Give the bundle to show, and whether it is the link's, in whatever version."""
     known = st.session_state.get("key")
     keys = library.keys()
-    return known if known in keys else keys[0]
+    other = str(known) if known in keys else keys[0]
+    if not asked:
+        return other, True
+    try:
+        return library.resolve(asked), True
+    except LimenError:
+        same = [key for key in keys if key.partition("@")[0] == asked.partition("@")[0]]
+        said = f"The link is to {plain(asked)[:80]}, which is not open here"
+    if same:
+        dropped.append(f"{said}; {same[-1]} is shown instead.")
+        return same[-1], True
+    dropped.append(f"{said}. This is {other}, and nothing of the link was applied to it.")
+    return other, False
 
 
 def _choose(library: Library, keys: tuple[str, ...]) -> str:
