@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from limen.errors import ReadError
 from limen_app.state import ViewState
 
 KEY = "toy@1.0.0"
@@ -37,3 +38,19 @@ def test_a_link_to_another_bundle_applies_nothing_of_itself(opened: Open, traine
         "The link is to foo@1.0.0, which is not open here. This is toy@1.0.0, and nothing of "
         "the link was applied to it."
     ]
+
+
+def test_a_file_that_is_no_view_is_named_once() -> None:
+    with pytest.raises(ReadError) as caught:
+        ViewState.from_json("{", None)
+    assert str(caught.value).count("session file") == 1
+
+
+def test_a_link_of_this_machine_says_that_it_works_here_only(
+    opened: Open, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "This address works on this machine only."
+    for origin, said in (("http://localhost:8501", True), ("https://a.org/limen", False)):
+        monkeypatch.setattr("limen_app.visiting.origin", lambda origin=origin: origin)
+        app = opened("bundle", trained)
+        assert any(caption.value == words for caption in app.caption) is said

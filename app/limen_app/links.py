@@ -10,12 +10,13 @@ categories), ``c`` the charts.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from limen.schema.wording import quoted
 
-__all__ = ["address", "asked_bundle", "from_query", "to_query"]
+__all__ = ["address", "asked_bundle", "from_query", "is_loopback", "to_query"]
 
 _DIGITS = 16
 # Above this a browser or a proxy may refuse the address.
@@ -43,6 +44,20 @@ def address(path: str, query: Mapping[str, str]) -> str:
     '/predict?b=toy@1.0.0&p.m=3.5'
     """
     return f"{path}?{urlencode(query, safe=_SAFE)}" if query else path
+
+
+def is_loopback(link: str) -> bool:
+    """
+    Tell whether an address is of the machine that it is opened on.
+
+    >>> [is_loopback(f"http://{host}:8501/") for host in ("localhost", "[::1]", "example.org")]
+    [True, True, False]
+    """
+    try:
+        host = urlsplit(link).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def to_query(document: Mapping[str, Any]) -> dict[str, str]:

@@ -188,7 +188,7 @@ class ViewState:
         try:
             document = parse_json(text, "session file")
         except SchemaError as error:
-            raise ReadError(f"session file: {error}; download one with Share") from error
+            raise ReadError(f"{error}; download one with Share") from error
         if document.get("format") != "limen-view":
             raise ReadError(
                 "session file: found no 'format': 'limen-view'; give a file that Share made"

@@ -283,8 +283,10 @@ def share(here: Visit, state: ViewState) -> None:
     with st.popover("Share", icon=":material/share:"):
         link = state.link(origin())
         if len(link) <= links.LONGEST:
-            st.caption("This link opens the same view:")
+            st.caption("This link opens the same view; copy it with the button at its right end:")
             st.code(link, language=None, wrap_lines=True)
+            if links.is_loopback(link):
+                st.caption("This address works on this machine only.")
         else:
             st.caption("This view is too long for a link: save it as a file.")
         st.download_button(
