@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from limen.errors import ReadError
+from limen.bundle import open_bundle
+from limen.errors import ColumnError, ReadError
+from limen_app.batch import answer
 from limen_app.state import ViewState
+from limen_app.uploads import Upload
 
 KEY = "toy@1.0.0"
 Open = Callable[..., AppTest]
@@ -54,3 +59,52 @@ def test_a_link_of_this_machine_says_that_it_works_here_only(
         monkeypatch.setattr("limen_app.visiting.origin", lambda origin=origin: origin)
         app = opened("bundle", trained)
         assert any(caption.value == words for caption in app.caption) is said
+
+
+def _batch(opened: Open, path: Path, name: str, data: bytes) -> AppTest:
+    app = opened("batch", path)
+    return app.file_uploader[0].upload(name, data, "text/csv").run()
+
+
+def test_a_bundle_without_addresses_offers_no_spectra(opened: Open, trained: Path) -> None:
+    app = opened("batch", trained)
+    assert "SLHA" not in " ".join(element.value for element in app.markdown)
+    assert ".slha" not in app.file_uploader[0].proto.type
+
+
+def test_a_spectrum_for_a_bundle_without_addresses_is_refused(trained: Path) -> None:
+    predictor = open_bundle(trained).predictor("region")
+    for name in ("a.slha", "a.zip"):
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            archive.writestr("a.slha", "BLOCK MASS\n")
+        with pytest.raises(ReadError, match=f"{name}: this bundle does not say where its param"):
+            answer(predictor, Upload(name, stream.getvalue()), {}, most_rows=9, most_bytes=9999)
+
+
+@pytest.mark.parametrize(
+    ("header", "extra", "said"),
+    [
+        (b"m,g,zzz", False, "or tick \u201cIgnore unknown columns\u201d"),
+        (b"M,G", True, "M: do you mean 'm'?"),
+    ],
+    ids=["unknown", "near"],
+)
+def test_columns_are_mended_by_what_the_page_has(
+    trained: Path, header: bytes, extra: bool, said: str
+) -> None:
+    predictor = open_bundle(trained).predictor("region")
+    upload = Upload("a.csv", header + b"\n" + b",".join([b"1"] * (header.count(b",") + 1)))
+    with pytest.raises(ColumnError) as caught:
+        answer(predictor, upload, {}, most_rows=9, most_bytes=99, ignore_extra=extra)
+    assert said in caught.value.message
+    assert "--ignore-extra" not in caught.value.message
+
+
+def test_a_refused_file_leaves_no_message_behind(opened: Open, trained: Path) -> None:
+    app = _batch(opened, trained, "bad.csv", b"m,gg\n1,2\n")
+    assert len(app.error) == 1
+    assert any("Nothing of bad.csv" in caption.value for caption in app.caption)
+    app.file_uploader[0].upload("good.csv", b"m,g\n9999,0.5\n", "text/csv").run()
+    assert not app.error
+    assert any("Outside domain (outside\\_domain)" in m.value for m in app.markdown)

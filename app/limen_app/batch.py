@@ -16,6 +16,9 @@ from limen.errors import ColumnError, ReadError
 from limen.manifest import resolve_alias
 from limen.prediction import verdict_rows
 from limen.prediction.points import is_identifier
+from limen.schema.wording import nearest
+from limen.slha import looks_like_spectra
+from limen_app.spectra import takes_spectra
 from limen_app.uploads import Upload, kept
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "Taken", "answer", "guarded", "mapping_of", "template"]
 
 _HEADER = re.compile(r"(.+?)\s*\[([^\]]*)\]\s*\Z")
+_OPTION = "pass --ignore-extra (in Python: ignore_extra=True)"
+_HINTS = 5
 _SHOWN = 1000
 _STEP = 8_192
 # Columns beyond those of the bundle; each unknown one is compared with all names.
@@ -194,15 +199,31 @@ def answer(
         except (ReadError, ColumnError) as error:
             # What the file is called here is nothing to its owner.
             said = error.message.replace(str(path), name)
+            if isinstance(error, ColumnError):
+                said = _for_the_page(said, outcome.mapping)
             raise type(error)(said, error.faults) from error
     outcome.csv = text.getvalue().encode()
     return outcome
+
+
+def _for_the_page(said: str, mapping: list[Taken]) -> str:
+    """Name what the page has instead of options, and columns that were let pass but are near."""
+    said = said.replace(_OPTION, "tick \u201cIgnore unknown columns\u201d")
+    missing = [taken.column for taken in mapping if taken.what == "missing"]
+    unknown = [taken.header for taken in mapping if taken.what == "unknown"]
+    hints = [f"{name}: {hint.strip()}" for name in unknown if (hint := nearest(name, missing))]
+    return f"{said} ({'; '.join(hints[:_HINTS])})" if hints else said
 
 
 def _blocks(
     path: Path, name: str, predictor: Predictor, document: Mapping[str, Any], most: int
 ) -> Iterator[Asked]:
     """Read points, name spectra as their owner does, and refuse too many."""
+    if not takes_spectra(predictor) and (path.is_dir() or looks_like_spectra(path)):
+        raise ReadError(
+            f"{name}: this bundle does not say where its parameters stand in a spectrum; give CSV "
+            "or Parquet"
+        )
     if path.suffix.lower() in (".json", ".npz", ".npy", ".h5", ".hdf5", ".zarr"):
         raise ReadError(f"{name}: allowed are CSV, Parquet, SLHA spectra and archives of them")
     number = 0
