@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from limen.bundle import open_bundle
 from limen.errors import ColumnError, ReadError
 from limen_app.batch import answer
+from limen_app.serving import _is_no_message_of_ours
 from limen_app.state import ViewState
 from limen_app.uploads import Upload
 
@@ -108,3 +111,22 @@ def test_a_refused_file_leaves_no_message_behind(opened: Open, trained: Path) ->
     app.file_uploader[0].upload("good.csv", b"m,g\n9999,0.5\n", "text/csv").run()
     assert not app.error
     assert any("Outside domain (outside\\_domain)" in m.value for m in app.markdown)
+
+
+def test_where_a_deleted_bundle_lay_is_told_to_the_log_alone(
+    opened: Open, model_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = opened("bundle", model_path)
+    shutil.rmtree(model_path)
+    caplog.clear()
+    app.run()
+    assert "deleted or moved" in app.error[0].value
+    assert str(model_path.parent) not in app.error[0].value
+    assert not any("Other bundles" in caption.value for caption in app.caption)
+    assert [str(model_path) in r.message for r in caplog.records if r.name == "limen.app"] == [True]
+
+
+@pytest.mark.parametrize("error", [ReadError("a: is gone"), ValueError("a")], ids=["ours", "other"])
+def test_only_errors_of_others_have_a_traceback(error: Exception) -> None:
+    record = logging.LogRecord("a", logging.ERROR, "", 0, "m", (), (type(error), error, None))
+    assert _is_no_message_of_ours(record) is not isinstance(error, ReadError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Library", "one_message"]
 
+_log = logging.getLogger("limen.app")
 _CAMPAIGN = "campaign.json"
 _LONGEST = 600
 Stamp = tuple[int, int, int] | None
@@ -236,6 +238,9 @@ class Library:
             try:
                 again = self._again(key, opened)
             except LimenError as error:
+                if key not in self._faults:
+                    # Where it lies is for those who run the server alone.
+                    _log.warning("%s (%s)", one_message(error), opened.bundle.path)
                 self._faults[key] = one_message(error)
                 raise
             self._opened[key] = again
@@ -243,20 +248,19 @@ class Library:
             return again
 
     def _again(self, key: str, opened: _Opened) -> _Opened:
-        path = opened.bundle.path
         try:
             bundle = _open(opened.place, trust=False)
             digest = bundle.manifest_sha256
         except (BundleNotFoundError, FileNotFoundError) as error:
             raise BundleNotFoundError(
-                f"{key}: its folder {path} was deleted or moved while it was open; put it back, or "
-                "open another one"
+                f"{key}: its folder was deleted or moved while it was open; put it back, or open "
+                "another one"
             ) from error
         except OSError as error:
-            raise IntegrityError(f"{key}: {path} cannot be read; {error.strerror}") from error
+            raise IntegrityError(f"{key}: cannot be read; {error.strerror}") from error
         if _key(bundle) != key:
             raise BundleNotFoundError(
-                f"{key}: {path} holds {_key(bundle)} now; start limen app again to open that"
+                f"{key}: its folder holds {_key(bundle)} now; start limen app again to open that"
             )
         if digest != opened.digest:
             self._notices[key] = f"{key} was changed while it was open; this is its new state"

@@ -43,6 +43,7 @@ def application() -> App:
     limits = Limits.from_environment()
     load_config_options(options(limits))
     begin()
+    logging.getLogger("streamlit.error_util").addFilter(_is_no_message_of_ours)
     script = Path(__file__).with_name("main.py")
     return App(
         script,
@@ -52,6 +53,11 @@ def application() -> App:
     )
 
 
+def _is_no_message_of_ours(record: logging.LogRecord) -> bool:
+    """Leave out tracebacks of errors whose message says it all; `_tell` logs that in one line."""
+    return not (record.exc_info and isinstance(record.exc_info[1], LimenError))
+
+
 def _tell(error: Exception) -> bool:
     """Show one message for what no page has caught; the rest is for the log of the server."""
     import streamlit as st
@@ -59,6 +65,7 @@ def _tell(error: Exception) -> bool:
     from limen_app.library import one_message
 
     if isinstance(error, LimenError):
+        _log.warning("%s", one_message(error))
         st.error(one_message(error), icon=":material/error:")
     else:
         _log.error("a page failed", exc_info=error)

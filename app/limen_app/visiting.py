@@ -191,7 +191,8 @@ def _opened(library: Library, key: str) -> Bundle | None:
         bundle = library.get(key)
     except LimenError as error:
         fault(one_message(error))
-        st.caption("Other bundles still work: choose one in the list.")
+        if len(library.keys()) > 1:
+            st.caption("Other bundles still work: choose one in the list.")
         return None
     notice = library.notices.get(key)
     if notice:
