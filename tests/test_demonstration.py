@@ -110,3 +110,28 @@ def test_facts_say_how_often_the_standard_model_lies_within():
 def test_too_few_rows_are_refused():
     with pytest.raises(UsageError, match="rows: found 300, allowed 400 or more"):
         draw(300, np.random.default_rng(0), np.zeros(10))
+
+
+def test_columns_say_their_operators_and_units(example):
+    columns = example.columns
+    assert columns["C9_bsmumu"].unit == "1"
+    assert columns["CPp_bsmumu"].unit == "1/GeV"
+    assert "(sbar P_L b)(mubar gamma_5 mu)" in columns["CPp_bsmumu"].description
+    assert "sigma^{mu nu} P_R b" in columns["C7_bs"].description
+
+
+def test_a_scalar_coefficient_is_in_inverse_gev():
+    """Compare the rate of Bs -> mu mu with that of an operator that holds m_b."""
+    model = likelihood()
+    points = np.zeros((2, 10))
+    points[1, model.names.index("CS_bsmumu")] = 0.1
+    standard, scalar = model.predict(points)[:, model.observables.index("BR(Bs->mumu)")]
+    m_bs, m_mu, m_b, m_s, c_10 = 5.367, 0.1057, 4.2, 0.08, -4.2
+    amplitude = 0.1 * m_bs**2 / (2 * m_mu) * m_b / (m_b + m_s)
+    assert scalar / standard == pytest.approx(1 + (amplitude / c_10) ** 2, rel=0.2)
+
+
+def test_the_description_lists_the_observables(example):
+    text = example.manifest["description"]
+    assert "B0->K*mumu for q2 in 1.1-2.5, 4.0-6.0, 2.5-4.0, 15.0-19.0 GeV^2" in text
+    assert "18.31" in text

@@ -50,7 +50,8 @@ class BsllLikelihood:
     Attributes
     ----------
     names : tuple of str
-        The ten Wilson coefficients, WET basis ``flavio`` at 4.8 GeV, new-physics parts [1].
+        The ten Wilson coefficients, WET basis ``flavio`` at 4.8 GeV, new-physics parts [1; those
+        of CS, CSp, CP and CPp 1/GeV].
     observables : tuple of str
         The twenty observables.
     low, high : ndarray, shape (10,)
