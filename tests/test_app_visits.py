@@ -18,6 +18,7 @@ from limen_app.batch import answer
 from limen_app.serving import _is_no_message_of_ours
 from limen_app.state import ViewState
 from limen_app.uploads import Upload
+from limen_app.views.bundle import sampling_sentence, tool_sentence
 
 KEY = "toy@1.0.0"
 Open = Callable[..., AppTest]
@@ -130,3 +131,11 @@ def test_where_a_deleted_bundle_lay_is_told_to_the_log_alone(
 def test_only_errors_of_others_have_a_traceback(error: Exception) -> None:
     record = logging.LogRecord("a", logging.ERROR, "", 0, "m", (), (type(error), error, None))
     assert _is_no_message_of_ours(record) is not isinstance(error, ReadError)
+
+
+def test_sampling_reads_as_a_sentence() -> None:
+    entry = {"name": "a", "sampler": "moves", "settings": {"burn_in": 1, "thin": 2}, "rows": 15000}
+    said = '15,000 points "a", drawn by: moves; settings: burn in 1, thin 2.'
+    assert sampling_sentence(entry) == said
+    assert sampling_sentence({}) == "Points."
+    assert tool_sentence({"role": "spectra"}) == "A tool, used for: spectra."

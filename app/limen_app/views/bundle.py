@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -76,7 +77,7 @@ def _head(here: Visit, document: Mapping[str, Any]) -> None:
     facts = {
         "creators": names or "not named yet",
         "licence": ", ".join(f"{k} {v}" for k, v in licences.items()) or "not stated",
-        "theory": describe(theory) if theory else "",
+        "theory": _facts(theory),
         "keywords": ", ".join(map(str, document.get("keywords", ()))),
         "created": document.get("created", ""),
     }
@@ -184,15 +185,64 @@ def _provenance(here: Visit, document: Mapping[str, Any]) -> None:
     for analysis in document.get("analyses", ()):
         st.markdown(f"- analysis {safe(analysis_text(analysis))}")
     for sampling in here.bundle.table.get("sampling", ()):
-        st.markdown(f"- sampling {safe(describe(sampling))}")
+        st.markdown(f"- {safe(sampling_sentence(sampling))}")
     for tool in document.get("toolchain", ()):
-        st.markdown(f"- tool {safe(describe(tool))}")
+        st.markdown(f"- {safe(tool_sentence(tool))}")
     for related in document.get("related", ()):
-        st.markdown(f"- {safe(describe(related))}")
+        st.markdown(f"- {safe(related_sentence(related))}")
     parent = document.get("parent")
     if parent:
         st.markdown(f"- made from {safe(describe(parent))}")
     st.markdown(f"- manifest SHA-256 {safe(here.library.digest(here.key))}")
+
+
+def sampling_sentence(entry: Mapping[str, Any]) -> str:
+    """
+    Say how points were drawn.
+
+    >>> sampling_sentence({"name": "a", "sampler": "grid", "prior": "flat", "rows": 2000})
+    '2,000 points "a", drawn by: grid; prior: flat.'
+    """
+    rest = {k: v for k, v in entry.items() if k not in ("name", "rows")}
+    rows = f"{entry['rows']:,} points" if isinstance(entry.get("rows"), int) else "Points"
+    name = f' "{plain(entry["name"])}"' if entry.get("name") else ""
+    facts = _facts(rest).replace("sampler: ", "drawn by: ", 1)
+    return f"{rows}{name}{f', {facts}' if facts else ''}."
+
+
+def tool_sentence(entry: Mapping[str, Any]) -> str:
+    """
+    Say what a tool was used for.
+
+    >>> tool_sentence({"role": "spectra", "name": "softsusy", "version": "4.1"})
+    'softsusy 4.1, used for: spectra.'
+    """
+    rest = {k: v for k, v in entry.items() if k not in ("name", "version")}
+    lead = " ".join(plain(entry[key]) for key in ("name", "version") if entry.get(key))
+    facts = _facts(rest).replace("role: ", "used for: ", 1)
+    return f"{', '.join(part for part in (lead or 'A tool', facts) if part)}."
+
+
+def related_sentence(entry: Mapping[str, Any]) -> str:
+    """
+    Say how another work is related to this one.
+
+    >>> related_sentence({"relation": "IsDerivedFrom", "identifier": "1", "scheme": "arxiv"})
+    'is derived from arxiv 1'
+    """
+    relation = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain(entry.get("relation", "see"))).lower()
+    where = " ".join(plain(entry[key]) for key in ("scheme", "identifier") if entry.get(key))
+    rest = {k: v for k, v in entry.items() if k not in ("relation", "scheme", "identifier")}
+    return "; ".join(part for part in (f"{relation} {where}", _facts(rest)) if part)
+
+
+def _facts(entry: Mapping[str, Any]) -> str:
+    """Write fields as ``name: value``; those of a field within are parted by commas."""
+    return "; ".join(
+        f"{plain(key).replace('_', ' ')}: {plain(describe(value)).replace('; ', ', ')}"
+        for key, value in entry.items()
+        if value not in (None, "", [], {})
+    )
 
 
 def _files(here: Visit, document: Mapping[str, Any]) -> None:

@@ -25,6 +25,8 @@ __all__ = [
 _DECIMALS = 8
 # What rounding errors alone keep from one is one.
 _ONE = 1 - 1e-12
+# Further nines of a metric tell nobody more.
+_ALMOST_ONE = 0.9999
 _VALUES = {
     "excluded": ("excluded", "not excluded (which endorses nothing)"),
     "outside_region": ("outside the region (which is not exclusion)", "inside the region"),
@@ -182,6 +184,8 @@ def with_interval(value: Any, interval: Any) -> str:
 
     >>> with_interval(0.98712, [0.98533, 0.98891]), with_interval(0.99999999, None)
     ('0.9871 [0.9853, 0.9889]', '> 0.99999')
+    >>> with_interval(0.99999999998, [0.99999999997, 0.99999999999])
+    '> 0.9999'
     >>> with_interval(None, None)
     'undefined'
     """
@@ -191,7 +195,10 @@ def with_interval(value: Any, interval: Any) -> str:
     told = _rounded(value, decimals)
     if not interval:
         return told
-    return f"{told} [{', '.join(_rounded(bound, decimals) for bound in interval)}]"
+    ends = [_rounded(bound, decimals) for bound in interval]
+    if all(one.startswith(">") for one in (told, *ends)) and min(value, *interval) > _ALMOST_ONE:
+        return f"> {_ALMOST_ONE}"
+    return f"{told} [{', '.join(ends)}]"
 
 
 def _decimals(interval: Any) -> int | None:
