@@ -139,3 +139,11 @@ def test_sampling_reads_as_a_sentence() -> None:
     assert sampling_sentence(entry) == said
     assert sampling_sentence({}) == "Points."
     assert tool_sentence({"role": "spectra"}) == "A tool, used for: spectra."
+
+
+def test_the_page_of_campaigns_says_what_one_is(opened: Open, trained: Path) -> None:
+    app = opened("campaigns", trained)
+    said = app.markdown[0].value
+    assert said.startswith("A campaign asks")
+    assert "`limen campaign start BUNDLE -o CAMPAIGN`" in said
+    assert "No campaign is open" in app.info[0].value

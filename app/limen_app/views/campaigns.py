@@ -28,10 +28,14 @@ _LISTED = 200
 def show(library: Library) -> None:
     """Draw the page."""
     st.title("Campaigns")
+    st.markdown(
+        "A campaign asks, round by round, for the points whose evaluation teaches a model most, "
+        "and keeps what is asked and told in a folder. This page shows how far it is. Start one "
+        "with `limen campaign start BUNDLE -o CAMPAIGN`."
+    )
     if not library.campaigns:
         st.info(
-            "No campaign is open. Start one with `limen campaign start`, then give its folder: "
-            "`limen app BUNDLE CAMPAIGN`.",
+            "No campaign is open. Give the folder of one: `limen app BUNDLE CAMPAIGN`.",
             icon=":material/explore:",
         )
         return
