@@ -326,12 +326,12 @@ def test_a_changed_number_changes_the_answer_by_itself(visit: Callable[..., Visi
     visitor = visit().open("predict", f"?b={KEY}&m=observed")
     assert "EXCLUDED" in visitor.verdict
     above = visitor.page.locator(".st-key-verdict-above")
-    assert not above.is_visible()
+    above.wait_for(state="hidden")
     visitor.type("m_med", "2900")
     assert visitor.verdict == "NOT EXCLUDED at 95 % CL"
     visitor.page.set_viewport_size({"width": 375, "height": 900})
     visitor.box("sin_theta").scroll_into_view_if_needed()
-    assert above.inner_text() == visitor.verdict
+    above.get_by_text(visitor.verdict, exact=True).wait_for()
     assert 0 <= above.bounding_box()["y"] < 100
     visitor.page.set_viewport_size({"width": 1280, "height": 1000})
     slider = visitor.page.get_by_role("slider", name="m_med [GeV]")
