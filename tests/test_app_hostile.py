@@ -222,7 +222,14 @@ def victim(context: Any, address: str) -> Iterator[Victim]:
     assert visitor.signs == []
 
 
-@pytest.mark.parametrize("page", PAGES)
+# The pages that show most of what a bundle says; the others are for the long run.
+_FIRST = ("", "bundle", "predict", "browse")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page if page in _FIRST else pytest.param(page, marks=pytest.mark.long) for page in PAGES],
+)
 def test_what_a_bundle_says_is_shown_and_never_obeyed(victim: Victim, page: str) -> None:
     text = victim.open(f"{page}?b=evil@1.0.0" if page else "")
     if page in ("", "bundle", "predict"):
