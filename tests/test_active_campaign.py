@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from limen.active import Campaign
-from limen.active import campaign as module
 from limen.errors import (
     CampaignError,
     CampaignNotFoundError,
@@ -311,7 +310,7 @@ def test_a_summary_that_cannot_be_written_loses_no_result(tmp_path, monkeypatch,
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     campaign.tell(batch["id"], {"y": [1.0, -2.0]})
     assert "the log is complete" in caplog.text
     assert Campaign.open(tmp_path / "c").status()["counts"]["ok"] == 2

@@ -3,34 +3,31 @@ A campaign: points are asked, evaluated by whoever can, and told.
 
 It lives in a folder: ``campaign.json`` says what is sought and never changes, ``queries.jsonl`` is
 the log of asked and told points and only grows, ``warm.npz`` holds what was known before,
-``state.json`` is a summary for readers. A told result is on the disk before :meth:`Campaign.tell`
+``state.json`` is a summary for readers (:mod:`limen.active.logbook`). A told result is on the disk before :meth:`Campaign.tell`
 returns, an asked point before :meth:`Campaign.ask` does.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from limen import journal, resources
-from limen.active import definitions, events
+from limen.active import definitions
 from limen.active import warm as known
 from limen.active.asking import next_event, seen_problem, set_aside
-from limen.active.founding import DOCUMENT, LOG, WARM, found, read_known
+from limen.active.founding import DOCUMENT, WARM, found, read_known
+from limen.active.logbook import Logbook
 from limen.active.noticing import contradictions, uncrossed
 from limen.active.problem import History, Strategy
-from limen.active.queries import Queries
 from limen.active.strategies import build
 from limen.active.telling import Told, check_results, writable
-from limen.errors import CampaignError, IntegrityError, StorageError, UsageError
+from limen.errors import CampaignError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,8 +42,6 @@ _log = logging.getLogger(__name__)
 MOST_ASKED = 100_000
 """Points of one ask."""
 
-_STATE = "state.json"
-_POINTS = "points"
 # With fewer known values nothing is strange about a threshold that none of them crosses.
 _FEW = 4
 # Reasons of failures that a status lists.
@@ -80,8 +75,8 @@ class Campaign:
         self._warm, self.problem, self.pool = known.load(
             folder / WARM, document.get("warm", {}).get("sha256"), problem
         )
-        self._queries = Queries(self.problem)
-        self._end = 0
+        self._logbook = Logbook(folder, self.problem, self.id)
+        self._queries = self._logbook.queries
         self._warned = 0
 
     @classmethod
@@ -250,16 +245,7 @@ class Campaign:
 
     def refresh(self) -> None:
         """Take in what other processes asked and told since."""
-        path = self.folder / LOG
-        news, end = events.read(path, self._end)
-        try:
-            self._queries.add(news)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise IntegrityError(
-                f"{path}: found an event that no ask or tell wrote, after byte {self._end} "
-                f"({error}); the file was changed by another program: restore it from a copy"
-            ) from error
-        self._end = end
+        self._logbook.refresh()
 
     @property
     def queries(self) -> pd.DataFrame:
@@ -319,15 +305,13 @@ class Campaign:
         """
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 0 < n <= MOST_ASKED:
             raise UsageError(f"ask: found {n!r}, allowed 1 to {MOST_ASKED} points")
-        with self._locked():
+        with self._logbook.alone():
             history = self._queries.history(self._warm)
             before = sum(q.origin == "reserved" for q in self._queries.by_id.values())
             event = next_event(
                 self, history, int(n), number=self._queries.asks + 1, reserved=before
             )
-            events.append(self.folder / LOG, event)
-            self.refresh()
-            self._write_state()
+            self._logbook.record(event)
         asked = [self._queries.by_id[point["id"]] for point in event["points"]]
         self._warn(history)
         return self._queries.frame(asked)
@@ -384,7 +368,7 @@ class Campaign:
         StorageError
             If they cannot be written; then nothing was recorded.
         """
-        with self._locked():
+        with self._logbook.alone():
             results, told = check_results(
                 self._queries, ids, values, status=status, y_err=y_err, message=message, cost=cost
             )
@@ -392,9 +376,7 @@ class Campaign:
                 raise CampaignError.from_faults("tell", told.faults)
             if results:
                 event = {"event": "tell", "at": definitions.now(), "results": results}
-                events.append(self.folder / LOG, event)
-                self.refresh()
-                self._write_state()
+                self._logbook.record(event)
         return told
 
     def check(self, ids: Iterable[Any], values: Any = None, **told: Any) -> Told:
@@ -418,15 +400,14 @@ class Campaign:
             If an id was not asked.
         """
         named = [ids] if isinstance(ids, str) else [str(name) for name in ids]
-        with self._locked():
+        with self._logbook.alone():
             unknown = [name for name in named if name not in self._queries.by_id]
             if unknown:
                 raise CampaignError.from_faults(
                     "submitted", [(name, "unknown id; was it asked here?") for name in unknown]
                 )
             event = {"event": "submitted", "at": definitions.now(), "ids": named}
-            events.append(self.folder / LOG, event | {"task": writable(str(task)[:300])})
-            self.refresh()
+            self._logbook.record(event | {"task": writable(str(task)[:300])})
 
     def predict(self, points: Any) -> xarray.Dataset:
         """
@@ -479,8 +460,7 @@ class Campaign:
             "notes": [*uncrossed(history, self.problem), *contradictions(history, self.problem)],
         }
 
-    @contextmanager
-    def run_lock(self) -> Iterator[None]:
+    def run_lock(self) -> AbstractContextManager[None]:
         """
         Hold the right to evaluate pending points.
 
@@ -489,37 +469,4 @@ class Campaign:
         CampaignError
             If another run holds it.
         """
-        points = self.folder / _POINTS
-        with journal.storing(points):
-            points.mkdir(exist_ok=True)
-            with resources.folder_lock(points, wait=False) as held:
-                if not held:
-                    raise CampaignError(
-                        f"{self.folder}: another run evaluates the points of this campaign; wait "
-                        "for it, or stop it"
-                    )
-                yield
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Be the only one that asks or tells, with all that was told in view."""
-        with journal.storing(self.folder), resources.folder_lock(self.folder, wait=True):
-            self.refresh()
-            yield
-
-    def _write_state(self) -> None:
-        state = {
-            "id": self.id,
-            "rounds": self._queries.asks,
-            "asked": len(self._queries),
-            "counts": self._queries.counts(),
-            "memory": self._queries.memory,
-            "log_bytes": self._end,
-        }
-        working = self.folder / f".{_STATE}.part"
-        try:
-            working.write_text(json.dumps(state, ensure_ascii=False, indent=1), encoding="utf-8")
-            os.replace(working, self.folder / _STATE)
-        except OSError as error:
-            # The log holds everything already; the summary follows with the next event.
-            _log.warning("%s", StorageError(f"{working}: {error.strerror}; the log is complete"))
+        return self._logbook.evaluating()
