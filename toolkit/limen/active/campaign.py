@@ -3,8 +3,8 @@ A campaign: points are asked, evaluated by whoever can, and told.
 
 It lives in a folder: ``campaign.json`` says what is sought and never changes, ``queries.jsonl`` is
 the log of asked and told points and only grows, ``warm.npz`` holds what was known before,
-``state.json`` is a summary for readers (:mod:`limen.active.logbook`). A told result is on the disk before :meth:`Campaign.tell`
-returns, an asked point before :meth:`Campaign.ask` does.
+``state.json`` is a summary for readers (:mod:`limen.active.logbook`). A told result is on the disk
+before :meth:`Campaign.tell` returns, an asked point before :meth:`Campaign.ask` does.
 """
 
 from __future__ import annotations
