@@ -15,7 +15,7 @@ from limen.cli.asking import Asked, point_blocks
 from limen.errors import ColumnError, ReadError
 from limen.manifest import resolve_alias
 from limen.prediction import verdict_rows
-from limen.prediction.points import is_identifier
+from limen.prediction.points import LET_PASS, is_identifier
 from limen.schema.wording import nearest
 from limen.slha import looks_like_spectra
 from limen_app.spectra import takes_spectra
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "Taken", "answer", "guarded", "mapping_of", "template"]
 
 _HEADER = re.compile(r"(.+?)\s*\[([^\]]*)\]\s*\Z")
-_OPTION = "pass --ignore-extra (in Python: ignore_extra=True)"
 _HINTS = 5
 _SHOWN = 1000
 _STEP = 8_192
@@ -208,7 +207,7 @@ def answer(
 
 def _for_the_page(said: str, mapping: list[Taken]) -> str:
     """Name what the page has instead of options, and columns that were let pass but are near."""
-    said = said.replace(_OPTION, "tick \u201cIgnore unknown columns\u201d")
+    said = said.replace(LET_PASS, "tick \u201cIgnore unknown columns\u201d")
     missing = [taken.column for taken in mapping if taken.what == "missing"]
     unknown = [taken.header for taken in mapping if taken.what == "unknown"]
     hints = [f"{name}: {hint.strip()}" for name in unknown if (hint := nearest(name, missing))]

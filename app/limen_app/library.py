@@ -132,6 +132,8 @@ class Library:
         key = _key(bundle)
         with self._lock:
             other = self._opened.setdefault(key, opened)
+            if other is opened:
+                self._faults.pop(place, None)
         if other is not opened:
             raise UsageError(
                 f"{place}: {key} is open from {other.place} already; leave one of the two out"

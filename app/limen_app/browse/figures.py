@@ -24,6 +24,7 @@ from limen.browsing import (
     wilson,
 )
 from limen_app.browse.beginning import categories_of
+from limen_app.likelihoods import DEEPEST
 from limen_app.printing import footed
 from limen_app.showing import plain
 
@@ -42,7 +43,6 @@ _TITLES = {
     "excluded": "fraction",
     "labels": "rows per bin",
 }
-_DEEPEST = 12.0
 # Above the map, so that all maps have one width.
 _BAR = alt.Legend(orient="top", gradientLength=300, gradientThickness=9, titleLimit=300)
 _STAR = "M0,-1L.22,-.31L.95,-.31L.36,.12L.59,.81L0,.38L-.59,.81L-.36,.12L-.95,-.31L-.22,-.31Z"
@@ -178,7 +178,7 @@ def _marks(
         y = alt.Y("value:Q", title=_another(bundle, chart), scale=alt.Scale(zero=False))
         return [base.mark_rule(color=colour, strokeWidth=2).encode(x=x, x2="to", y=y)]
     if chart.statistic == "best":
-        y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=[0, _DEEPEST], clamp=True))
+        y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=[0, DEEPEST], clamp=True))
         return [base.mark_rule(color=colour, strokeWidth=2).encode(x=x, x2="to", y=y)]
     y = alt.Y("value:Q", title=title)
     return [base.mark_bar(color=colour, clip=True).encode(x=x, x2="to", y=y, y2="zero")]
@@ -272,7 +272,7 @@ def _shown(bundle: Bundle, chart: Chart, tables: dict[str, Any]) -> tuple[Any, a
     if chart.statistic in _OF_ANOTHER:
         return value, alt.Scale(scheme="cividis", zero=False), _another(bundle, chart)
     if chart.statistic == "best":
-        scale = alt.Scale(scheme="cividis", domain=[_DEEPEST, 0], clamp=True)
+        scale = alt.Scale(scheme="cividis", domain=[DEEPEST, 0], clamp=True)
         return value, scale, f"{_TITLES['best']}; solid 68.27 %, dotted 95.45 %"
     if chart.statistic == "excluded":
         scale = alt.Scale(scheme="cividis", domain=[0, 1])

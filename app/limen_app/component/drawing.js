@@ -133,6 +133,7 @@ function drawHistogram(canvas, width, chart, now, all, theme, options) {
   const floor = box.y + box.h, stripes = hatch(pen, theme.faint), striped = hatch(pen, "rgba(255,255,255,0.6)");
   for (let k = 0; k < n; k += 1) {
     const broad = Math.max(1, right[k] - left[k] - (right[k] - left[k] > 3 ? 0.6 : 0));
+    pen.globalAlpha = 1;
     if (!samples(all, k)) {
       pen.fillStyle = stripes;
       pen.fillRect(left[k], floor - 7, broad, 7);
@@ -141,7 +142,7 @@ function drawHistogram(canvas, width, chart, now, all, theme, options) {
     // Of the chart that is filtered itself, what does not pass is pale: its own shape stays.
     const middle = (left[k] + right[k]) / 2, at = (middle - box.x) / box.w;
     const out = chart.span && (at < chart.span[0] || at > chart.span[1]) !== chart.inverted;
-    pen.globalAlpha = out ? 0.4 : 1;
+    if (out) pen.globalAlpha = 0.4;
     if (added) {
       pen.fillStyle = theme.ghost;
       pen.fillRect(left[k], up(value(all, k)), broad, floor - up(value(all, k)));

@@ -16,6 +16,7 @@ from limen.browsing.cubes import Grid, Job, compact, fill
 from limen.browsing.index import Index
 from limen.browsing.measures import Measures, Tables, settle
 from limen.browsing.passing import Filters, Passing
+from limen.remembering import Lately
 
 __all__ = ["PREVIEW_ABOVE", "Browser", "Tables"]
 
@@ -53,6 +54,8 @@ class Browser:
         self._known: dict[str, list[Bins]] = {}
         self._passing = Passing(index, self._binned)
         self._measures = Measures(index, self._passing)
+        # Asked for anew each time that a page is drawn.
+        self._weights = Lately(64)
         self._lock = Lock()
 
     def bins(self, axis: Axis) -> Bins:
@@ -93,10 +96,14 @@ class Browser:
 
     def weight(self, name: str, filters: Filters) -> float:
         """Give the sum of a declared weight over the rows that pass all filters."""
-        figures = self._measures.figures(name, "weighted", sampled=False)
-        job = Job(Grid.single(), tuple(sorted(filters)), figures)
-        fill([job], self.n_points, self._passing.mask_of(filters, sampled=False))
-        return float(job.whole)
+
+        def work() -> float:
+            figures = self._measures.figures(name, "weighted", sampled=False)
+            job = Job(Grid.single(), tuple(sorted(filters)), figures)
+            fill([job], self.n_points, self._passing.mask_of(filters, sampled=False))
+            return float(job.whole)
+
+        return self._weights.get((name, frozenset(filters.items())), work)
 
     def sample_rows(self) -> npt.NDArray[np.int64]:
         """Give the rows of the fixed sample."""

@@ -19,7 +19,10 @@ from limen import units
 from limen.errors import ColumnError, ShapeError, UnitError, UsageError
 from limen.manifest import Column
 
-__all__ = ["Points", "is_identifier", "read_points"]
+__all__ = ["LET_PASS", "Points", "is_identifier", "read_points"]
+
+LET_PASS = "pass --ignore-extra (in Python: ignore_extra=True)"
+"""How unknown columns are let pass; a page that has a box for it names that in its place."""
 
 _HEADER = re.compile(r"(.+?)\s*\[([^\]]*)\]\s*\Z")
 _ONE_VALUE = "give one value per point"
@@ -191,10 +194,7 @@ def _refusal(
         column.name if column.unit == "1" else f"{column.name} [{column.unit}]" for column in inputs
     )
     if not missing:
-        advice = (
-            "correct the name, leave the column out, or pass --ignore-extra "
-            "(in Python: ignore_extra=True)"
-        )
+        advice = f"correct the name, leave the column out, or {LET_PASS}"
     else:
         advice = f"the model needs {needed}; name the columns so"
     return ColumnError(f"points: {'; '.join(found)}; {advice}", faults)
